@@ -1,0 +1,1 @@
+"""Measurements: accuracy on the field's own protocols."""

@@ -1,0 +1,1 @@
+"""Trained checkpoints to models that run on the device."""
