@@ -136,6 +136,19 @@ class ModelStore:
         """
         return self._find(self._entry(name))
 
+    def source(self, name: str) -> Path:
+        """As :meth:`find`, for a caller who cannot go on without the file.
+
+        Raises:
+            UnknownModelError: The name is not known.
+            MissingModelError: The file is not on this machine; the message has the two ways to get it.
+        """
+        entry = self._entry(name)
+        found = self._find(entry)
+        if found is None:
+            raise self._missing(entry)
+        return found
+
     def verify(self, name: str) -> StoredModel:
         """Read every byte that the store has of a model again and compare it with the hash and the seal.
 
@@ -186,9 +199,7 @@ class ModelStore:
                 converted = self._converted(entry, format, precision)
                 if self._serves(converted, entry):
                     return converted
-            source = self._find(entry)
-            if source is None:
-                raise self._missing(entry)
+            source = self.source(model)
         else:
             source = self._path(model)
             recognised = self._recognise(source)

@@ -1,0 +1,76 @@
+"""The ``Detector`` protocol: all that the engine wants of a face detector, one of yours included.
+
+Example:
+    A detector of your own needs a name and one method::
+
+        class CentreDetector:
+            name = "centre"
+
+            def detect(self, image: Image) -> list[Detection]:
+                size = min(image.width, image.height)
+                landmarks = ARCFACE_TEMPLATE * (size / 112) + (
+                    (image.width - size) / 2,
+                    (image.height - size) / 2,
+                )
+                box = Box(*landmarks.min(axis=0), *landmarks.max(axis=0))
+                return [Detection(box, 1.0, landmarks)]
+
+
+        engine = FaceEngine(detector=CentreDetector())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import DetectionError
+from ..image import Image
+from ..types import Detection
+
+
+class Detector(Protocol):
+    """Finds faces. Called from several threads at once where the engine is.
+
+    Attributes:
+        name: Names the detector and its mode in templates, and in the thresholds of a model card.
+    """
+
+    @property
+    def name(self) -> str:
+        """Names the detector and its mode in templates, and in the thresholds of a model card."""
+        ...
+
+    def detect(self, image: Image) -> Sequence[Detection]:
+        """Every face of a photo, in any order; an empty sequence where there is none."""
+        ...
+
+
+def checked(detections: Any, detector: Detector) -> tuple[Detection, ...]:
+    """What a detector returned, largest face first, after its contract was checked.
+
+    Raises:
+        DetectionError: Not detections, landmarks that are not five finite points, a senseless box or score.
+    """
+    try:
+        found = tuple(detections)
+    except TypeError as error:
+        raise DetectionError(
+            f"detector {detector.name!r} returned {type(detections).__name__}, not a sequence"
+        ) from error
+    for item in found:
+        if not isinstance(item, Detection):
+            raise DetectionError(f"detector {detector.name!r} returned {type(item).__name__} where a Detection belongs")
+        if item.landmarks.shape != (5, 2) or not np.isfinite(item.landmarks).all():
+            raise DetectionError(
+                f"detector {detector.name!r} returned landmarks that are not five finite points: "
+                f"shape {item.landmarks.shape}"
+            )
+        numbers = (item.box.x1, item.box.y1, item.box.x2, item.box.y2, item.score)
+        if not np.isfinite(numbers).all() or item.box.width <= 0 or item.box.height <= 0:
+            raise DetectionError(
+                f"detector {detector.name!r} returned a senseless box or score: {item.box}, {item.score}"
+            )
+    return tuple(sorted(found, key=lambda item: -item.box.area))

@@ -1,0 +1,73 @@
+"""YuNet through OpenCV's ``FaceDetectorYN``: the fallback where no runtime for our own YuNet is installed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from ..card import refuse_external_data
+from ..errors import DetectionError, ModelFileError, OptionError
+from ..image import Image
+from ..runtime.session import read_model
+from ..types import Detection
+from .anchors import Anchors
+from .yunet import MAX_SIZE, ratio, shrunk
+
+
+class OpenCVYuNet:
+    """Finds faces with OpenCV's own YuNet code, from the file as the OpenCV Zoo publishes it.
+
+    Slower than :class:`~ghostface_edge.detection.YuNet`, and its landmarks are those of one anchor. Safe to share
+    between threads; calls wait for each other.
+
+    Args:
+        path: ``face_detection_yunet_2023mar.onnx``.
+        score: Least confidence of a face, 0 to 1.
+        max_size: Longest side in pixels of what the network sees; larger photos are shrunk to it, smaller ones stay.
+
+    Raises:
+        ModelFileError: Not a file that OpenCV loads as a YuNet.
+        OptionError: A score or size out of range.
+    """
+
+    name = "yunet-opencv"
+
+    def __init__(self, path: str | os.PathLike[str], *, score: float = 0.7, max_size: int = MAX_SIZE) -> None:
+        import cv2
+
+        if not 0 < score < 1:
+            raise OptionError(f"score={score!r} is not between 0 and 1")
+        if not 32 <= max_size <= 4096:
+            raise OptionError(f"max_size={max_size!r} is not a size between 32 and 4096 pixels")
+        data = read_model(path)
+        refuse_external_data(data)
+        self._max_size = max_size
+        self._lock = threading.Lock()  # the input size is a state of the detector
+        try:
+            self._detector = cv2.FaceDetectorYN.create(
+                "onnx", np.frombuffer(data, np.uint8), np.empty(0, np.uint8), (320, 320), score, 0.3, 5000
+            )
+        except cv2.error as error:
+            raise ModelFileError(f"OpenCV cannot load {Path(path).name} as a YuNet: {str(error).strip()}") from error
+
+    def detect(self, image: Image) -> tuple[Detection, ...]:
+        """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""
+        import cv2
+
+        view = shrunk(image.pixels, self._max_size)
+        bgr = np.ascontiguousarray(view[..., ::-1])
+        try:
+            with self._lock:
+                self._detector.setInputSize((view.shape[1], view.shape[0]))
+                _, rows = self._detector.detect(bgr)
+        except cv2.error as error:
+            raise DetectionError(f"OpenCV's YuNet failed on {image.source}: {str(error).strip()}") from error
+        if rows is None:
+            return ()
+        # x, y, width, height, ten landmark coordinates, score
+        corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
+        found = Anchors(rows[:, 14], corners, rows[:, 4:14].reshape(-1, 5, 2)).rescaled(ratio(image.pixels, view))
+        return found.detections()

@@ -1,0 +1,77 @@
+"""SCRFD through the ``insightface`` package, from a model file of the user's own.
+
+InsightFace's published SCRFD weights are for non-commercial research only: nothing here fetches them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from ..card import refuse_external_data
+from ..errors import DetectionError, ModelFileError, OptionError, RuntimeMissingError
+from ..image import Image
+from ..runtime.session import default_threads, read_model
+from ..types import Box, Detection
+
+_INPUT = (640, 640)  # width, height: the fixed input of the published files, and insightface's own default
+
+
+class SCRFD:
+    """Finds faces with SCRFD (J. Guo et al., arXiv:2105.04714), decoded by InsightFace.
+
+    Safe to share between threads; calls wait for each other.
+
+    Args:
+        path: An ``.onnx`` file with five landmarks, such as ``scrfd_500m_kps.onnx``.
+        score: Least confidence of a face, 0 to 1.
+        threads: Threads of one inference; by default as for every model.
+
+    Raises:
+        RuntimeMissingError: The ``insightface`` extra is not installed.
+        ModelFileError: No SCRFD model, or one without landmarks.
+        OptionError: A score out of range.
+    """
+
+    name = "scrfd"
+
+    def __init__(self, path: str | os.PathLike[str], *, score: float = 0.5, threads: int | None = None) -> None:
+        if not 0 < score < 1:
+            raise OptionError(f"score={score!r} is not between 0 and 1")
+        data = read_model(path)
+        refuse_external_data(data)
+        try:
+            import onnxruntime as ort
+            from insightface.model_zoo import scrfd
+        except ImportError as error:
+            raise RuntimeMissingError(
+                f'detector scrfd needs the insightface package: pip install "ghostface-edge[insightface]" ({error})'
+            ) from error
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or default_threads()
+        options.log_severity_level = 4
+        try:
+            session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._model = scrfd.SCRFD(session=session)
+            self._model.prepare(-1, input_size=_INPUT, det_thresh=score)
+        except Exception as error:  # onnxruntime's own classes, and asserts of insightface
+            raise ModelFileError(f"{Path(path).name} is no SCRFD model that insightface can load: {error}") from error
+        if not self._model.use_kps:
+            raise ModelFileError(f"{Path(path).name} gives no landmarks: use an SCRFD file whose name ends in 'kps'")
+        self._lock = threading.Lock()  # insightface keeps the anchor grids of the last size in the object
+
+    def detect(self, image: Image) -> tuple[Detection, ...]:
+        """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""
+        bgr = np.ascontiguousarray(image.pixels[..., ::-1])
+        try:
+            with self._lock:
+                boxes, landmarks = self._model.detect(bgr, input_size=_INPUT)
+        except Exception as error:  # insightface raises whatever numpy, OpenCV or ONNX Runtime raise
+            raise DetectionError(f"SCRFD failed on {image.source}: {error}") from error
+        return tuple(
+            Detection(Box(*(float(side) for side in row[:4])), float(row[4]), points)
+            for row, points in zip(boxes, landmarks)
+        )

@@ -1,0 +1,184 @@
+"""YuNet on a session of ours: the default detector.
+
+Three modes, from the same network:
+
+* ``accurate`` (name ``yunet``): the whole photo once, at most 640 pixels wide or high; the landmarks of each face
+  blended over its anchors; then two more looks at each face alone, on canvases of 160 pixels, one of them mirrored. The
+  mean of the three estimates is what alignment gets.
+* ``fast`` (name ``yunet-fast``): the first look only.
+* ``plain`` (name ``yunet-plain``): as OpenCV's ``FaceDetectorYN`` computes it, for comparison.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..alignment import ARCFACE_TEMPLATE, CROP_SIZE, inverse, mapped, similarity_transform, warp
+from ..errors import AlignmentError, DetectionError, OptionError
+from ..image import Image
+from ..runtime import Session
+from ..types import Detection
+from .anchors import Anchors, decode, joined
+
+FloatArray = NDArray[np.float32]
+
+MODES = {"accurate": "yunet", "fast": "yunet-fast", "plain": "yunet-plain"}
+"""Mode to the name that templates and thresholds carry."""
+
+MAX_SIZE = 640
+"""Longest side, in pixels, of what the network sees of a photo; about 1/60 of it is the smallest face found."""
+
+_GLANCE = 160
+"""Longest side of a second, small view of the whole photo, for faces that fill most of it."""
+
+_MULTIPLE = 32  # the coarsest stride: the network takes multiples of it
+_FLOOR = 0.3  # anchors below this score say nothing
+
+_LOOK = 160
+_LOOKS = ((0.45, False), (0.6, True))
+"""Side of the canvas of a second look; for each look the share of it that the aligned crop fills, and whether mirrored.
+
+Chosen on LFW by TAR at FMR 1e-4 over all pairs: 85.2 % plain, 88.5 blended, 89.8 with these looks; more looks and other
+sizes added nothing.
+"""
+_NEAR = 0.25  # of the crop's side: how far from its expected place a face may be seen again
+_MIRRORED = (1, 0, 2, 4, 3)  # left and right change places
+
+
+class YuNet:
+    """Finds faces with YuNet.
+
+    Safe to share between threads.
+
+    Args:
+        session: YuNet as our converter writes it: NHWC input of any multiple of 32, one (h, w, 16) grid per stride.
+        mode: ``accurate``, ``fast`` or ``plain``.
+        score: Least confidence of a face, 0 to 1.
+        max_size: Longest side in pixels of what the network sees; larger photos are shrunk to it, smaller ones stay.
+
+    Raises:
+        DetectionError: The session is not a YuNet.
+        OptionError: An unknown mode, a score or size out of range.
+    """
+
+    def __init__(
+        self, session: Session, *, mode: str = "accurate", score: float = 0.7, max_size: int = MAX_SIZE
+    ) -> None:
+        if mode not in MODES:
+            raise OptionError(f"mode {mode!r} is none of {', '.join(MODES)}")
+        if not _FLOOR <= score < 1:
+            raise OptionError(f"score={score!r} is not between {_FLOOR} and 1")
+        if not (isinstance(max_size, int) and 32 <= max_size <= 4096):
+            raise OptionError(f"max_size={max_size!r} is not a size between 32 and 4096 pixels")
+        if not session.card.architecture.startswith("yunet"):
+            raise DetectionError(f"model {session.card.name!r} is a {session.card.architecture}, not a YuNet")
+        self.name = MODES[mode]
+        self._session = session
+        self._mode = mode
+        self._score = score
+        self._max_size = max_size
+
+    def detect(self, image: Image) -> tuple[Detection, ...]:
+        """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""
+        view = shrunk(image.pixels, self._max_size)
+        anchors = self._look(view)
+        if self._mode != "plain" and max(view.shape) > 2 * _GLANCE:
+            glance = shrunk(view, _GLANCE)
+            anchors = joined([anchors, self._look(glance).rescaled(ratio(view, glance))])
+        best = anchors.best(least=self._score, overlap=0.3)
+        if not best:
+            return ()
+        plain = self._mode == "plain"
+        landmarks = np.stack([anchors.landmarks[index] if plain else anchors.blended(index) for index in best])
+        if self._mode == "accurate":
+            landmarks = self._look_again(image.pixels, view, landmarks)
+        final = Anchors(anchors.scores[best], anchors.boxes[best], landmarks)
+        return final.rescaled(ratio(image.pixels, view)).detections()
+
+    def _look(self, view: NDArray[np.uint8]) -> Anchors:
+        """The anchors of one picture, after it was padded with black at the right and at the bottom."""
+        height, width = view.shape[:2]
+        padded = np.zeros((1, _padded(height), _padded(width), 3), dtype=np.float32)
+        padded[0, :height, :width] = view
+        return decode([grid[0] for grid in self._session.run(padded)], least=_FLOOR)
+
+    def _look_again(self, photo: NDArray[np.uint8], view: NDArray[np.uint8], landmarks: FloatArray) -> FloatArray:
+        """The mean of the landmarks (F, 5, 2) and what closer looks at each face say, in pixels of the view."""
+        looks = []
+        for face, points in enumerate(landmarks):
+            for fill, mirrored in _LOOKS:
+                try:
+                    looks.append((face, fill, mirrored, _canvas(points, fill, mirrored)))
+                except AlignmentError:
+                    continue  # no geometry to look closer with: the first estimate stands
+        total, count = landmarks.astype(np.float64), np.ones(len(landmarks))
+        step = 16
+        for start in range(0, len(looks), step):
+            part = looks[start : start + step]
+            grids = self._session.run(np.stack([_cut(photo, view, matrix) for *_, matrix in part]).astype(np.float32))
+            for index, (face, fill, mirrored, matrix) in enumerate(part):
+                seen = _seen_again(decode([grid[index] for grid in grids], least=_FLOOR), fill)
+                if seen is not None:
+                    total[face] += mapped(seen[list(_MIRRORED)] if mirrored else seen, inverse(matrix))
+                    count[face] += 1
+        mean: FloatArray = (total / count[:, None, None]).astype(np.float32)
+        return mean
+
+
+def shrunk(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """The picture at most ``longest`` pixels wide and high; never enlarged."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    smaller: NDArray[np.uint8] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return smaller
+
+
+def ratio(large: NDArray[np.uint8], small: NDArray[np.uint8]) -> tuple[float, float]:
+    """How much wider and higher one picture is than another."""
+    return large.shape[1] / small.shape[1], large.shape[0] / small.shape[0]
+
+
+def _padded(side: int) -> int:
+    return -(-side // _MULTIPLE) * _MULTIPLE
+
+
+def _canvas(landmarks: FloatArray, fill: float, mirrored: bool) -> NDArray[np.float64]:
+    """The transform that puts a face upright into the middle of a canvas."""
+    matrix = similarity_transform(landmarks, _target(fill))
+    if mirrored:
+        matrix[0] *= -1
+        matrix[0, 2] += _LOOK - 1
+    return matrix
+
+
+def _target(fill: float) -> NDArray[np.float64]:
+    """Where the landmarks of a face come to lie on a canvas, before it is mirrored."""
+    target: NDArray[np.float64] = (ARCFACE_TEMPLATE - (CROP_SIZE - 1) / 2) * (fill * _LOOK / CROP_SIZE) + (
+        _LOOK - 1
+    ) / 2
+    return target
+
+
+def _cut(photo: NDArray[np.uint8], view: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """A canvas, from the view where that has pixels enough (it was shrunk without aliasing), else from the photo."""
+    if view is photo or np.hypot(matrix[0, 0], matrix[1, 0]) <= 1:
+        return warp(view, matrix, _LOOK)
+    x, y = ratio(view, photo)
+    # photo -> view: v = (p + 0.5) * ratio - 0.5
+    to_view = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+    return warp(photo, matrix @ to_view, _LOOK)
+
+
+def _seen_again(anchors: Anchors, fill: float) -> FloatArray | None:
+    """The landmarks of the face for which a canvas was cut, or None where it is not seen."""
+    away = np.hypot(*(anchors.landmarks.mean(axis=1) - _target(fill).mean(axis=0)).T)
+    scores = np.where(away < _NEAR * fill * _LOOK, anchors.scores, 0)
+    if not scores.any():
+        return None
+    return anchors.blended(int(np.argmax(scores)))

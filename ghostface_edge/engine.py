@@ -1,0 +1,223 @@
+"""Photos in, identities out: detector, alignment, embedder and matching behind one object."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from .alignment import align
+from .card import ModelCard
+from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from .detection import SCRFD, Detector, OpenCVYuNet, YuNet
+from .detection.detector import checked
+from .detection.yunet import MODES
+from .embedding import Embedder
+from .errors import NoFaceError, OptionError, RuntimeMissingError
+from .image import DEFAULT_MAX_PIXELS, Image, ImageSource
+from .matching import decide, similarity
+from .models import ModelStore
+from .runtime import open_session
+from .types import Detection, Face, ModelIdentity, Threshold, Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_FMR = 1e-3
+"""False-match rate of a decision where the caller states none: one impostor in a thousand is let through."""
+
+DETECTORS = (*MODES.values(), OpenCVYuNet.name, f"{SCRFD.name}:FILE")
+"""Names that ``detector=`` and ``--detector`` take."""
+
+Photo = Union[ImageSource, Face]
+"""A photo to find a face in, or a face that was found already."""
+
+
+class FaceEngine:
+    """Finds, aligns, embeds and compares faces.
+
+    Safe to share between threads: the results are those of one thread. Nothing is downloaded: a model that is not on
+    this machine is an error that says how to get it.
+
+    Args:
+        model: Name of a known model, path of a model or checkpoint, or an :class:`Embedder`.
+        detector: One of :data:`DETECTORS`, or an object of your own with a ``name`` and a ``detect`` method.
+        runtime: ``onnx`` or ``litert``; by default the one that the model's file needs.
+        threads: CPU threads of one inference; by default the CPUs available, at most 4.
+        flip: Embed the mirrored crop too and take the mean: a little more accurate, twice the embedding time.
+        max_pixels: Largest photo to decode, width times height.
+        store: Where models are looked up; by default the user's own store.
+
+    Raises:
+        MissingModelError: A known model is not on this machine.
+        ModelError: A model file is damaged, has no card, or is of the wrong kind.
+        RuntimeMissingError: A runtime or optional package is not installed.
+        OptionError: An unknown detector, runtime or model name, or a senseless number.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | Embedder = DEFAULT_EMBEDDER,
+        detector: str | Detector = DEFAULT_DETECTOR,
+        *,
+        runtime: str | None = None,
+        threads: int | None = None,
+        flip: bool = False,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        store: ModelStore | None = None,
+    ) -> None:
+        if store is None:
+            store = ModelStore()
+        if isinstance(model, Embedder):
+            self.embedder = model
+        else:
+            session = open_session(store.resolve(model), runtime=runtime, threads=threads)
+            self.embedder = Embedder(session, flip=flip)
+        self.detector = load_detector(detector, store, threads=threads) if isinstance(detector, str) else detector
+        self._max_pixels = max_pixels
+
+    @property
+    def card(self) -> ModelCard:
+        """The card of the embedder."""
+        return self.embedder.card
+
+    @property
+    def model(self) -> ModelIdentity:
+        """What the embeddings of this engine carry, and what a gallery is opened with."""
+        return self.card.identity(self.detector.name + ("+flip" if self.embedder.flip else ""))
+
+    def open(self, photo: ImageSource) -> Image:
+        """A photo as the engine sees it: upright RGB, at most ``max_pixels``.
+
+        Raises:
+            ImageError: The source is no usable picture.
+        """
+        return Image.open(photo, max_pixels=self._max_pixels)
+
+    def detect(self, photo: ImageSource) -> tuple[Detection, ...]:
+        """The faces of a photo, largest first, without embeddings.
+
+        Raises:
+            ImageError: The source is no usable picture.
+            DetectionError: The detector failed or broke its contract.
+        """
+        return checked(self.detector.detect(self.open(photo)), self.detector)
+
+    def faces(self, photo: ImageSource) -> tuple[Face, ...]:
+        """Every face of a photo with its embedding, largest first; an empty tuple where there is none.
+
+        Raises:
+            ImageError: The source is no usable picture.
+            DetectionError: The detector failed or broke its contract.
+            AlignmentError: A detector of yours gave landmarks that define no alignment.
+            InferenceError: The model failed, or gave NaN, infinity or a zero vector.
+        """
+        image = self.open(photo)
+        return self._embedded(image, self.detect(image))
+
+    def face(self, photo: Photo) -> Face:
+        """The main face of a photo: the largest, where one at the rim counts for less than one in the middle.
+
+        Raises:
+            NoFaceError: There is none.
+            GhostFaceError: As :meth:`faces`.
+        """
+        if isinstance(photo, Face):
+            return photo
+        image = self.open(photo)
+        found = self.detect(image)
+        if not found:
+            raise NoFaceError(f"no face found in {image.source} ({image.width} x {image.height} pixels)")
+        main = max(found, key=lambda item: _prominence(item, image))
+        return self._embedded(image, [main])[0]
+
+    def verify(self, a: Photo, b: Photo, *, fmr: float = DEFAULT_FMR, threshold: float | None = None) -> Verification:
+        """Are the main faces of two photos the same person?
+
+        Args:
+            a: A photo, or a :class:`Face` of this model.
+            b: The other.
+            fmr: False-match rate at which to decide; the model card must hold a threshold for it.
+            threshold: Cosine similarity from which on it is a match, in place of ``fmr``.
+
+        Raises:
+            ThresholdError: The card has no threshold at ``fmr`` for this detector.
+            NoFaceError: A photo shows no face.
+            ModelMismatchError: Two faces of different models.
+            GhostFaceError: As :meth:`faces`.
+        """
+        limit = self.threshold(fmr) if threshold is None else threshold
+        return decide(similarity(self.face(a), self.face(b)), limit)
+
+    def threshold(self, fmr: float = DEFAULT_FMR) -> Threshold:
+        """The measured threshold at a false-match rate, for this model with this detector.
+
+        Raises:
+            ThresholdError: The card holds none; the message lists what it holds.
+        """
+        return self.card.threshold(fmr, self.model.detector)
+
+    def describe(self) -> str:
+        """One line: model, precision, detector, runtime, threads."""
+        session = self.embedder.session
+        return (
+            f"{self.card.name} ({self.card.model_id}, {self.card.precision}) with detector {self.model.detector}, "
+            f"{session.version}, threads: {session.threads}"
+        )
+
+    def __repr__(self) -> str:
+        return f"FaceEngine({self.describe()})"
+
+    def _embedded(self, image: Image, found: Sequence[Detection]) -> tuple[Face, ...]:
+        if not found:
+            return ()
+        crops = np.stack([align(image, item.landmarks, size=self.embedder.crop_size) for item in found])
+        model = self.model
+        return tuple(
+            Face(item.box, item.score, item.landmarks, embedding, model)
+            for item, embedding in zip(found, self.embedder.embed(crops))
+        )
+
+
+def load_detector(name: str, store: ModelStore | None = None, *, threads: int | None = None) -> Detector:
+    """A detector by its name.
+
+    Args:
+        name: One of :data:`DETECTORS`; ``scrfd:FILE`` takes the path of the model after the colon.
+        store: Where YuNet is looked up; by default the user's own store.
+        threads: CPU threads of one inference.
+
+    Raises:
+        OptionError: No such detector.
+        MissingModelError: YuNet is not on this machine.
+        RuntimeMissingError: An optional package is not installed.
+    """
+    store = ModelStore() if store is None else store
+    kind, _, path = name.partition(":")
+    if kind == SCRFD.name and path:
+        return SCRFD(path, threads=threads)
+    if name == OpenCVYuNet.name:
+        return OpenCVYuNet(store.source(DEFAULT_DETECTOR))
+    modes = {value: key for key, value in MODES.items()}
+    if name not in modes:
+        raise OptionError(f"detector {name!r} is none of {', '.join(DETECTORS)}")
+    try:
+        session = open_session(store.resolve(DEFAULT_DETECTOR), threads=threads)
+    except RuntimeMissingError as error:
+        _log.warning("detector %s falls back to OpenCV's, which is slower and less accurate: %s", name, error)
+        return OpenCVYuNet(store.source(DEFAULT_DETECTOR))
+    return YuNet(session, mode=modes[name])
+
+
+def _prominence(face: Detection, image: Image) -> float:
+    """Area, discounted by the distance from the middle: nothing of it is left in a corner of the photo."""
+    away: Any = math.hypot(
+        (face.box.x1 + face.box.x2 + 1 - image.width) / image.width,
+        (face.box.y1 + face.box.y2 + 1 - image.height) / image.height,
+    )
+    return float(face.box.area * max(1 - away / math.sqrt(2), 0) ** 2)

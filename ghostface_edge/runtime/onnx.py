@@ -1,0 +1,68 @@
+"""ONNX Runtime as a :class:`~ghostface_edge.runtime.Session`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..card import read_card, refuse_external_data
+from ..errors import InferenceError, ModelFileError, RuntimeMissingError
+from .session import FloatArray, check_input
+
+
+class OnnxSession:
+    """An ``.onnx`` file on ONNX Runtime's CPU kernels.
+
+    The seal is checked and external data refused before ONNX Runtime's native parser sees a byte. ``run`` may be called
+    from several threads at once: ONNX Runtime's own ``Run`` is thread-safe.
+
+    Args:
+        data: The file's bytes.
+        threads: Threads of one inference.
+        name: What messages call the model.
+
+    Raises:
+        RuntimeMissingError: onnxruntime is not installed.
+        ModelFileError: The bytes are damaged or no ONNX model.
+        ModelCardError: The file holds no model card.
+    """
+
+    runtime = "onnx"
+
+    def __init__(self, data: bytes, *, threads: int, name: str) -> None:
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise RuntimeMissingError(
+                f'{name} needs ONNX Runtime, which is not installed: pip install "ghostface-edge[onnx]"'
+            ) from error
+        self.card = read_card(data)
+        refuse_external_data(data)
+        self.threads = threads
+        self.version = f"onnxruntime {ort.__version__}"
+        self._name = name
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what matters is raised; the rest is noise on the user's terminal
+        # An idle pool must not burn the core that detection or the camera needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._input = self._session.get_inputs()[0]
+        except Exception as error:  # onnxruntime raises classes of its own and plain ones
+            raise ModelFileError(f"ONNX Runtime cannot load {name}: {_first_line(error)}") from error
+        self._shape = tuple(size if isinstance(size, int) else None for size in self._input.shape)
+
+    def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
+        """Run the model; see :meth:`ghostface_edge.runtime.Session.run`."""
+        check_input(tensor, self._shape, self._name)
+        try:
+            outputs: list[NDArray[np.float32]] = self._session.run(None, {self._input.name: tensor})
+        except Exception as error:  # as above
+            raise InferenceError(f"ONNX Runtime failed on {self._name}: {_first_line(error)}") from error
+        return tuple(outputs)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,140 @@
+"""The ``Session`` protocol, and how a model file finds the runtime that runs it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..card import ModelCard
+from ..errors import ModelFileError, ModelInputError, OptionError
+
+FloatArray = NDArray[np.float32]
+
+RUNTIMES = ("onnx", "litert")
+"""Names that ``--runtime`` takes: ONNX Runtime for ``.onnx``, LiteRT (or tflite-runtime) for ``.tflite``."""
+
+LARGEST_FILE = 1 << 30
+"""A model file beyond 1 GiB is no face network; refusing it keeps a wrong path from filling the memory."""
+
+_POINTER = b"version https://git-lfs"
+"""First bytes of a Git LFS pointer file (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)."""
+
+
+class Session(Protocol):
+    """A loaded model. Safe to share between threads.
+
+    Attributes:
+        card: The card that travels in the model's file.
+        runtime: Name of the runtime, one of :data:`RUNTIMES`.
+        version: The runtime library and its version, for reports.
+        threads: Number of threads that one call may use.
+    """
+
+    card: ModelCard
+    runtime: str
+    version: str
+    threads: int
+
+    def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
+        """Run the model on one float32 tensor in the card's layout; outputs are float32 in the model's order.
+
+        Raises:
+            ModelInputError: The tensor has the wrong dtype or shape.
+            InferenceError: The runtime failed.
+        """
+        ...
+
+
+def open_session(path: str | os.PathLike[str], *, runtime: str | None = None, threads: int | None = None) -> Session:
+    """Open a model file with the runtime for its format.
+
+    Args:
+        path: An ``.onnx`` or ``.tflite`` file with a model card in it.
+        runtime: ``onnx`` or ``litert``; by default the one that the file's format needs.
+        threads: Threads of one inference; by default :func:`default_threads`.
+
+    Raises:
+        ModelFileError: Missing, unreadable, damaged, a Git LFS pointer, or no model.
+        ModelCardError: The file holds no model card.
+        RuntimeMissingError: The runtime is not installed.
+        OptionError: An unknown runtime, one that cannot run this format, or fewer than one thread.
+    """
+    threads = default_threads() if threads is None else threads
+    if not isinstance(threads, int) or threads < 1:
+        raise OptionError(f"threads={threads!r} is not a number of threads: use 1 or more")
+    if runtime is not None and runtime not in RUNTIMES:
+        raise OptionError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
+    data = read_model(path)
+    is_tflite = data[4:8] == b"TFL3"
+    wanted = "litert" if is_tflite else "onnx"
+    if runtime not in (None, wanted):
+        raise OptionError(
+            f"runtime {runtime!r} does not run {Path(path).name}, {'a TFLite' if is_tflite else 'an ONNX'} file"
+        )
+    if is_tflite:
+        from .litert import LiteRTSession
+
+        return LiteRTSession(data, threads=threads, name=Path(path).name)
+    from .onnx import OnnxSession
+
+    return OnnxSession(data, threads=threads, name=Path(path).name)
+
+
+def read_model(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a model file, refused where they cannot be one.
+
+    Raises:
+        ModelFileError: Missing, unreadable, empty, too large, a Git LFS pointer or a Keras checkpoint.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise ModelFileError(f"no model file at {path}")
+        if path.stat().st_size > LARGEST_FILE:
+            raise ModelFileError(f"{path} is larger than 1 GiB: that is no face model")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"cannot read the model file {path}: {error}") from error
+    if not data:
+        raise ModelFileError(f"the model file {path} is empty")
+    if data.startswith(_POINTER):
+        raise ModelFileError(
+            f"{path} is a Git LFS pointer, not the model itself: run 'git lfs pull' where it came from"
+        )
+    if data.startswith(b"\x89HDF\r\n\x1a\n"):
+        raise ModelFileError(
+            f"{path} is a training checkpoint; convert it first: ghostface-edge convert {path.name} -o DIR"
+        )
+    return data
+
+
+def default_threads() -> int:
+    """The CPUs that this process may use, at most 4: these networks are too small to gain from more."""
+    try:
+        usable = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        usable = os.cpu_count() or 1
+    return min(usable, 4)
+
+
+def check_input(tensor: Any, shape: tuple[int | None, ...], name: str) -> None:
+    """Refuse a tensor that a model does not take; None in ``shape`` stands for any size of at least 1.
+
+    Raises:
+        ModelInputError: Wrong type, dtype or shape.
+    """
+    if not isinstance(tensor, np.ndarray) or tensor.dtype != np.float32:
+        found = tensor.dtype if isinstance(tensor, np.ndarray) else type(tensor).__name__
+        raise ModelInputError(f"{name} takes a float32 array, got {found}")
+    fits = tensor.ndim == len(shape) and all(
+        have >= 1 and want in (None, have) for have, want in zip(tensor.shape, shape)
+    )
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ModelInputError(f"{name} takes an input of shape ({wanted}), got {tensor.shape}")

@@ -1,0 +1,109 @@
+"""The model card inside a ``.tflite`` file, read without TensorFlow's schema package.
+
+The card and its seal are two entries of ``Model.metadata`` (schema.fbs of TensorFlow Lite), whose buffers hold:
+
+* ``ghostface_edge.card``: the card as canonical JSON;
+* ``ghostface_edge.seal``: 64 hexadecimal digits, the sha256 of the file with these 64 bytes set to zero.
+
+As with ONNX files, the seal is checked before a native parser sees a byte. FlatBuffers layout:
+https://flatbuffers.dev/internals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+
+from ..card import CARD_KEY, SEAL_KEY, ModelCard
+from ..errors import ModelCardError, ModelFileError
+
+# Field numbers in schema.fbs
+_MODEL_BUFFERS, _MODEL_METADATA = 4, 6
+_METADATA_NAME, _METADATA_BUFFER = 0, 1
+_BUFFER_DATA = 0
+
+_SEAL_LENGTH = 64
+
+
+def read_tflite_card(data: bytes) -> ModelCard:
+    """The card of a ``.tflite`` file, after its seal was checked.
+
+    Raises:
+        ModelFileError: Not a TFLite file, or its bytes are not the ones that were sealed.
+        ModelCardError: The file has no card, or a senseless one.
+    """
+    try:
+        entries = dict(_metadata(data))
+    except (struct.error, UnicodeDecodeError, RecursionError) as error:
+        raise ModelFileError(f"the file is damaged or is not a TFLite model: {error}") from error
+    if CARD_KEY not in entries or SEAL_KEY not in entries:
+        raise ModelCardError(
+            "the TFLite model has no model card, so its colour order, input range and alignment are unknown. "
+            "Convert its checkpoint with ghostface-edge convert"
+        )
+    start, end = entries[SEAL_KEY]
+    bare = data[:start] + bytes(end - start) + data[end:]
+    if end - start != _SEAL_LENGTH or hashlib.sha256(bare).hexdigest().encode() != data[start:end]:
+        raise ModelFileError("the file is damaged: its bytes do not match its seal. Convert or download it again")
+    start, end = entries[CARD_KEY]
+    try:
+        return ModelCard.from_json(data[start:end].decode())
+    except UnicodeDecodeError as error:
+        raise ModelCardError(f"the model card is not text: {error}") from error
+
+
+def _metadata(data: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Names of the metadata entries, and where in the file their bytes lie."""
+    model = _at(data, 0)
+    buffers = list(_tables(data, _field(data, model, _MODEL_BUFFERS)))
+    for entry in _tables(data, _field(data, model, _MODEL_METADATA)):
+        name = _field(data, entry, _METADATA_NAME)
+        number = _field(data, entry, _METADATA_BUFFER)
+        if name is None or number is None:
+            continue
+        start, end = _bytes(data, name)
+        (index,) = struct.unpack_from("<I", data, number)
+        if index >= len(buffers):
+            raise struct.error(f"metadata refers to buffer {index} of {len(buffers)}")
+        content = _field(data, buffers[index], _BUFFER_DATA)
+        if content is not None:
+            yield data[start:end].decode(), _bytes(data, content)
+
+
+def _at(data: bytes, position: int) -> int:
+    """Where the offset stored at a position leads."""
+    (offset,) = struct.unpack_from("<I", data, position)
+    return int(position + offset)
+
+
+def _field(data: bytes, table: int, number: int) -> int | None:
+    """Where a field of a table lies, or None where it has its default."""
+    (back,) = struct.unpack_from("<i", data, table)
+    vtable = table - back
+    if vtable < 0:
+        raise struct.error("a table lies before the file")
+    (size,) = struct.unpack_from("<H", data, vtable)
+    if 4 + 2 * number >= size:
+        return None
+    (offset,) = struct.unpack_from("<H", data, vtable + 4 + 2 * number)
+    return table + offset if offset else None
+
+
+def _tables(data: bytes, field: int | None) -> Iterator[int]:
+    if field is None:
+        return
+    vector = _at(data, field)
+    (length,) = struct.unpack_from("<I", data, vector)
+    if vector + 4 + 4 * length > len(data):
+        raise struct.error("a list is longer than the file")
+    for index in range(length):
+        yield _at(data, vector + 4 + 4 * index)
+
+
+def _bytes(data: bytes, field: int) -> tuple[int, int]:
+    vector = _at(data, field)
+    (length,) = struct.unpack_from("<I", data, vector)
+    if vector + 4 + length > len(data):
+        raise struct.error("a text is longer than the file")
+    return vector + 4, vector + 4 + length
