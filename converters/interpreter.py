@@ -1,0 +1,129 @@
+"""A slow and obvious NumPy interpreter of the graph: the oracle of last resort.
+
+It computes in float64, so that what it differs from a runtime by is the runtime's rounding. Every operation is
+written from its definition; nothing is shared with the writers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ghostface_edge.errors import ConversionError
+
+from .graph import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    Flatten,
+    GlobalAveragePool,
+    Graph,
+    HardSigmoid,
+    Input,
+    MaxPool,
+    Mul,
+    Node,
+    PRelu,
+    Relu,
+    Scale,
+    Sigmoid,
+    Upsample2x,
+)
+
+Tensor = NDArray[np.float64]
+
+
+def interpret(graph: Graph, pictures: ArrayLike) -> dict[str, Tensor]:
+    """Run a graph.
+
+    Args:
+        graph: The network.
+        pictures: (batch, height, width, channels), already normalised as the network wants it.
+
+    Returns:
+        Every tensor by its name, the outputs among them: (batch, height, width, channels) or (batch, features).
+
+    Raises:
+        ConversionError: The pictures do not fit the network, or a node is of a class not known here.
+    """
+    tensor = np.asarray(pictures, dtype=np.float64)
+    if tensor.ndim != 4:
+        raise ConversionError(f"pictures are (batch, height, width, channels), not {tensor.shape}")
+    shapes = graph.shapes(*tensor.shape[1:3])
+    if shapes[graph.input.name] != tensor.shape[1:]:
+        raise ConversionError(f"the network takes pictures of {shapes[graph.input.name]}, not {tensor.shape[1:]}")
+    tensors: dict[str, Tensor] = {}
+    for node in graph.nodes:
+        inputs = [tensors[name] for name in node.inputs]
+        tensors[node.name] = tensor if isinstance(node, Input) else _compute(node, inputs)
+    return tensors
+
+
+def _compute(node: Node, inputs: list[Tensor]) -> Tensor:
+    x = inputs[0]
+    if isinstance(node, Conv):
+        return _convolve(node, x)
+    if isinstance(node, BatchNorm):
+        deviation = np.sqrt(_wide(node.variance) + node.epsilon)
+        return (x - _wide(node.mean)) / deviation * _wide(node.gamma) + _wide(node.beta)
+    if isinstance(node, PRelu):
+        return np.where(x > 0, x, _wide(node.slope) * x)
+    if isinstance(node, Scale):
+        return x * _wide(node.factor)
+    if isinstance(node, Relu):
+        return np.maximum(x, 0.0)
+    if isinstance(node, Sigmoid):
+        return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x))
+    if isinstance(node, HardSigmoid):
+        return np.asarray(np.clip(node.slope * x + node.offset, 0.0, 1.0))
+    if isinstance(node, GlobalAveragePool):
+        return np.asarray(np.mean(x, axis=(1, 2), keepdims=True))
+    if isinstance(node, MaxPool):
+        return _pool(x, node.size)
+    if isinstance(node, Upsample2x):
+        return x.repeat(2, axis=1).repeat(2, axis=2)
+    if isinstance(node, Flatten):
+        return x.reshape(len(x), -1)
+    if isinstance(node, Concat):
+        return np.concatenate(inputs, axis=-1)
+    if isinstance(node, Add):
+        return x + inputs[1]
+    if isinstance(node, Mul):
+        return x * inputs[1]
+    raise ConversionError(f"node {node.name!r}: the interpreter does not know {type(node).__name__}")
+
+
+def _wide(array: NDArray[Any]) -> Tensor:
+    return array.astype(np.float64)
+
+
+def _convolve(node: Conv, x: Tensor) -> Tensor:
+    """One kernel position at a time: every output pixel takes the input pixel that lies under it."""
+    top, left, bottom, right = node.pads
+    down, across = node.strides
+    rows, columns = node.kernel.shape[:2]
+    x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    height = (x.shape[1] - rows) // down + 1
+    width = (x.shape[2] - columns) // across + 1
+    total = np.zeros((len(x), height, width, node.output_channels))
+    if node.bias is not None:
+        total += _wide(node.bias)
+    kernel = _wide(node.kernel)
+    for row in range(rows):
+        for column in range(columns):
+            under = x[:, row : row + height * down : down, column : column + width * across : across]
+            under = under[:, :height, :width]
+            weight = kernel[row, column]
+            total += under * weight[:, 0] if node.depthwise else under @ weight
+    return total
+
+
+def _pool(x: Tensor, size: int) -> Tensor:
+    height, width = x.shape[1] // size, x.shape[2] // size
+    corners = [
+        x[:, row : height * size : size, column : width * size : size] for row in range(size) for column in range(size)
+    ]
+    return np.asarray(np.max(corners, axis=0))

@@ -1,0 +1,408 @@
+"""The whole chain: checkpoints in, sealed models out, nothing left behind on failure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ghostface_edge import __version__
+from ghostface_edge.card import read_card
+from ghostface_edge.converters import CONVERTER_VERSION, Conversion, convert
+from ghostface_edge.converters.interpreter import interpret
+from ghostface_edge.converters.keras_h5 import read_keras_h5
+from ghostface_edge.converters.yunet_onnx import read_yunet_onnx
+from ghostface_edge.errors import (
+    CheckpointError,
+    ConversionError,
+    OptionError,
+    RuntimeMissingError,
+)
+from ghostface_edge.types import Threshold
+
+pytest.importorskip("h5py")
+onnx = pytest.importorskip("onnx")
+Runner = Callable[..., "dict[str, np.ndarray]"]
+
+
+def close(result: np.ndarray, expected: np.ndarray, relative: float) -> None:
+    np.testing.assert_allclose(result, expected, rtol=0, atol=relative * np.abs(expected).max())
+
+
+# -- embedder
+
+
+@pytest.mark.parametrize("prelu", ["lowered", "native"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"activation": "relu"},
+        {"dropout": True, "head_bias": True, "scale": False},
+        {"stride": 1, "width": 0.5, "size": 24},
+        {"blocks": None, "size": 64},
+        {"seed": 1, "dtype": "float32"},
+    ],
+    ids=str,
+)
+def test_the_model_computes_what_the_checkpoint_says(
+    options: dict[str, Any], prelu: str, keras2: ModuleType, tmp_path: Path, on_onnxruntime: Runner
+) -> None:
+    options = {"blocks": [0, 1, 2, 3], "size": 32, **options}
+    source = keras2.ghostface(**options).save(tmp_path / "face.h5")
+    result = convert(source, tmp_path / "out", prelu=prelu)
+    pictures = np.random.default_rng(0).normal(size=(3, options["size"], options["size"], 3)).astype(np.float32)
+    expected = interpret(read_keras_h5(source.read_bytes(), "face"), pictures)["embedding"]
+    close(on_onnxruntime(result.path.read_bytes(), pictures)["embedding"], expected, 1e-5)
+
+
+def test_card_and_figures_of_an_embedder(keras2: ModuleType, tmp_path: Path) -> None:
+    source = keras2.ghostface(size=112, width=1.3, stride=1, embedding=64).save(tmp_path / "some face.h5")
+    result = convert(source, tmp_path / "new" / "out", licence="MIT")
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    assert result.path == tmp_path / "new" / "out" / "some face.onnx"
+    assert read_card(result.path.read_bytes()) == result.card
+    assert result.card.to_dict() == {
+        "schema": 1,
+        "kind": "embedder",
+        "model_id": f"ghostfacenet-v1-1.3-1-{digest[:8]}",
+        "name": "some face",
+        "architecture": "ghostfacenet-v1-1.3-1",
+        "precision": "float32",
+        "input": {
+            "height": 112,
+            "width": 112,
+            "layout": "NHWC",
+            "colour_order": "RGB",
+            "mean": 127.5,
+            "scale": 0.0078125,
+        },
+        "source": {"file": "some face.h5", "sha256": digest, "size": source.stat().st_size},
+        "converter": f"ghostface-edge {__version__}",
+        "licence": "MIT",
+        "alignment": "arcface-112",
+        "embedding_size": 64,
+        "thresholds": [],
+    }
+    figures = result.to_dict()
+    assert json.loads(json.dumps(figures))["card"] == result.card.to_dict()
+    assert figures["path"] == str(result.path)
+    assert 200 < result.nodes < 300
+    assert result.seconds > 0
+
+
+def test_another_network_is_called_custom_and_can_be_named(small_checkpoint: Path, tmp_path: Path) -> None:
+    card = convert(small_checkpoint, tmp_path, name="mine").card
+    assert (card.architecture, card.name) == ("custom", "mine")
+    assert card.model_id == f"custom-{card.source.sha256[:8]}"
+
+
+def test_measured_thresholds_travel_in_the_card(
+    small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threshold = Threshold(1e-3, 0.23, "yunet", 0.05, 29_600_000, 8_101, "LFW")
+    digest = hashlib.sha256(small_checkpoint.read_bytes()).hexdigest()
+    table = tmp_path / "thresholds.json"
+    table.write_text(json.dumps({digest: [threshold.to_dict()]}), encoding="utf-8")
+    monkeypatch.setattr("ghostface_edge.thresholds.MEASURED", table)
+    path = convert(small_checkpoint, tmp_path).path
+    assert read_card(path.read_bytes()).threshold(1e-3, "yunet") == threshold
+
+
+def test_the_same_bytes_every_time(small_checkpoint: Path, tmp_path: Path) -> None:
+    first = convert(small_checkpoint, tmp_path / "a").path.read_bytes()
+    assert convert(small_checkpoint, tmp_path / "b").path.read_bytes() == first
+    # in another process, with another hash seed
+    code = "import sys; from ghostface_edge.converters import convert; convert(*sys.argv[1:])"
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", code, str(small_checkpoint), str(tmp_path / seed)]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        assert (tmp_path / seed / "small.onnx").read_bytes() == first
+
+
+# -- detector
+
+
+@pytest.fixture
+def detector_file(yunet_like: ModuleType, tmp_path: Path) -> Path:
+    path = tmp_path / "face_detection_yunet_like.onnx"
+    path.write_bytes(yunet_like.yunet().SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 96), (160, 128)])
+def test_the_detector_takes_rgb_of_any_size(
+    height: int, width: int, detector_file: Path, tmp_path: Path, on_onnxruntime: Runner
+) -> None:
+    result = convert(detector_file, tmp_path / "out")
+    graph = read_yunet_onnx(detector_file.read_bytes(), "yunet")
+    rgb = np.random.default_rng(0).integers(0, 256, (1, height, width, 3)).astype(np.float32)
+    expected = interpret(graph, rgb[..., ::-1])
+    outputs = on_onnxruntime(result.path.read_bytes(), rgb.transpose(0, 3, 1, 2))
+    assert list(outputs) == ["stride8", "stride16", "stride32"]
+    for stride in (8, 16, 32):
+        branches = [expected[f"{branch}_{stride}"] for branch in ("cls", "obj", "bbox", "kps")]
+        assert outputs[f"stride{stride}"].shape == (1, height // stride, width // stride, 16)
+        close(outputs[f"stride{stride}"], np.concatenate(branches, axis=-1), 1e-5)
+
+
+def test_card_of_a_detector(detector_file: Path, tmp_path: Path) -> None:
+    card = convert(detector_file, tmp_path / "out").card
+    assert (card.kind, card.architecture, card.alignment, card.embedding_size) == ("detector", "yunet", "", 0)
+    assert vars(card.input) == {
+        "height": None,
+        "width": None,
+        "layout": "NCHW",
+        "colour_order": "RGB",
+        "mean": 0.0,
+        "scale": 1.0,
+    }
+
+
+# -- refusals
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"to": "tflite"}, "to='tflite' does not exist; choose from: onnx"),
+        ({"precision": "int8"}, "precision='int8' does not exist; choose from: float32"),
+        ({"prelu": "fast"}, "prelu='fast' does not exist; choose from: lowered, native"),
+    ],
+)
+def test_options_that_do_not_exist(
+    options: dict[str, str], message: str, small_checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        convert(small_checkpoint, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3833672\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (LFS, "Git LFS pointer.*git lfs pull"),
+        (b"PK\x03\x04" + bytes(100), "Keras 3 .keras file"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "cannot be opened"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "neither a Keras .h5 checkpoint nor an ONNX file"),
+        (b"\x08 hello", "damaged or is not an ONNX model"),
+    ],
+)
+def test_files_that_are_no_checkpoint(content: bytes, message: str, tmp_path: Path) -> None:
+    source = tmp_path / "model.h5"
+    source.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"model.h5.*{message}"):
+        convert(source, tmp_path / "out")
+    assert os.listdir(tmp_path) == ["model.h5"]
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for source, message in (
+        (tmp_path / "nowhere.h5", "there is no file .*nowhere.h5"),
+        (tmp_path / "nul\0.h5", "there is no file"),
+        (tmp_path, "is no file"),
+        (pipe, "pipe is no file"),
+        (Path("/dev/zero"), "zero is no file"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            convert(source, tmp_path / "out")
+
+
+def test_an_output_folder_of_an_impossible_name(small_checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="cannot be written"):
+        convert(small_checkpoint, tmp_path / "nul\0")
+
+
+def test_a_file_name_that_is_no_utf8(small_checkpoint: Path, tmp_path: Path) -> None:
+    source = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.h5"))
+    source.write_bytes(small_checkpoint.read_bytes())
+    result = convert(source, tmp_path / "out")
+    card = read_card(result.path.read_bytes())
+    assert (card.name, card.source.file) == ("caf?", "caf?.h5")
+
+
+def test_a_huge_file_is_not_even_read(tmp_path: Path) -> None:
+    source = tmp_path / "huge.h5"
+    with source.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(CheckpointError, match="more than the"):
+        convert(source, tmp_path)
+
+
+def test_the_source_is_never_replaced(detector_file: Path) -> None:
+    before = detector_file.read_bytes()
+    with pytest.raises(OptionError, match="would replace the source"):
+        convert(detector_file, detector_file.parent)
+    assert detector_file.read_bytes() == before
+
+
+def test_weights_that_overflow_when_folded(keras2: ModuleType, tmp_path: Path) -> None:
+    model = keras2.ghostface(blocks=[0])
+    model.weights["batchnormalization_0"]["gamma"][:] = 3e38
+    model.weights["batchnormalization_0"]["moving_variance"][:] = 0
+    with pytest.raises(CheckpointError, match="overflow float32 when folded"):
+        convert(model.save(tmp_path / "m.h5"), tmp_path / "out")
+
+
+def test_an_output_that_cannot_be_written_leaves_nothing(
+    small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    with pytest.raises(ConversionError, match="cannot be written"):
+        convert(small_checkpoint, blocked)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConversionError, match="No space left on device"):
+        convert(small_checkpoint, tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_an_older_model_is_replaced_as_a_whole(small_checkpoint: Path, tmp_path: Path) -> None:
+    old = tmp_path / "small.onnx"
+    old.write_bytes(b"old")
+    convert(small_checkpoint, tmp_path)
+    assert read_card(old.read_bytes()).kind == "embedder"
+    assert os.listdir(tmp_path) == ["small.onnx"]
+
+
+@pytest.mark.parametrize("missing", ["h5py", "onnx"])
+def test_missing_packages_are_named_with_their_command(
+    missing: str, small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(RuntimeMissingError, match=rf"{missing}.*pip install \"ghostface-edge\[convert\]\""):
+        convert(small_checkpoint, tmp_path / "out")
+
+
+def test_nothing_but_numpy_h5py_and_onnx_is_imported(small_checkpoint: Path, tmp_path: Path) -> None:
+    code = """
+import sys
+for name in ("tensorflow", "keras", "tf_keras", "onnxruntime", "cv2", "PIL", "scipy", "requests"):
+    sys.modules[name] = None
+from ghostface_edge.converters import convert
+assert not {"h5py", "onnx"} & set(sys.modules)
+convert(*sys.argv[1:])
+"""
+    subprocess.run([sys.executable, "-c", code, str(small_checkpoint), str(tmp_path)], check=True)
+
+
+def test_the_version_names_the_package() -> None:
+    assert CONVERTER_VERSION.startswith(f"{__version__}+")
+
+
+# -- the real files
+
+
+@pytest.fixture(scope="module")
+def official(shared: Path) -> Path:
+    return shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
+
+
+@pytest.fixture(scope="module")
+def converted(official: Path, tmp_path_factory: pytest.TempPathFactory) -> Conversion:
+    return convert(official, tmp_path_factory.mktemp("converted"))
+
+
+def test_figures_of_the_official_checkpoint(official: Path, converted: Conversion, tmp_path: Path) -> None:
+    assert converted.parameters == 722_364
+    assert converted.macs / 1e6 == pytest.approx(10.72, abs=0.005)
+    nodes = onnx.load_model_from_string(converted.path.read_bytes()).graph.node
+    assert len(nodes) == converted.nodes < 300
+    assert sum(node.op_type == "Transpose" for node in nodes) == 1
+    assert {"BatchNormalization", "Reshape", "Squeeze"}.isdisjoint(node.op_type for node in nodes)
+    assert converted.card.model_id == "ghostfacenet-v1-0.5-2-2beca52a"
+    assert convert(official, tmp_path).path.read_bytes() == converted.path.read_bytes()
+
+
+def test_the_official_checkpoint_in_a_fresh_process_under_two_seconds(official: Path, tmp_path: Path) -> None:
+    """Processor time of the whole process, which other work on the machine does not stretch much."""
+    code = """
+import sys, time
+from ghostface_edge.converters import convert
+convert(*sys.argv[1:])
+print(time.process_time())
+"""
+    command = [sys.executable, "-c", code, str(official), str(tmp_path)]
+    times = [float(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(3)]
+    assert min(times) < 2
+
+
+@pytest.mark.parametrize("prelu", ["lowered", "native"])
+def test_the_official_model_on_real_faces(
+    prelu: str, official: Path, shared: Path, tmp_path: Path, on_onnxruntime: Runner
+) -> None:
+    import cv2
+
+    photos = sorted((shared / "calibration").glob("*.jpg"))[:12]
+    crops = np.stack([cv2.imread(str(photo))[69:181, 69:181, ::-1] for photo in photos])
+    pictures = ((crops.astype(np.float32) - 127.5) / 128).astype(np.float32)
+    expected = interpret(read_keras_h5(official.read_bytes(), "official"), pictures)["embedding"]
+    result = on_onnxruntime(convert(official, tmp_path, prelu=prelu).path.read_bytes(), pictures)["embedding"]
+    close(result, expected, 1e-5)
+    cosine = (result * expected).sum(1) / np.linalg.norm(result, axis=1) / np.linalg.norm(expected, axis=1)
+    assert cosine.min() > 0.999_999
+
+
+@pytest.fixture(scope="module")
+def yunet(shared: Path) -> Path:
+    return shared / "detectors" / "face_detection_yunet_2023mar.onnx"
+
+
+def photo_of(shared: Path, height: int, width: int) -> np.ndarray:
+    """A real photo as (1, height, width, 3) float32 RGB."""
+    import cv2
+
+    bgr = cv2.imread(str(shared / "photos" / "img13.jpg"))
+    return cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)[None, :, :, ::-1].astype(np.float32)
+
+
+def test_the_converted_yunet_equals_the_original(
+    yunet: Path, shared: Path, tmp_path: Path, on_onnxruntime: Runner
+) -> None:
+    result = convert(yunet, tmp_path)
+    assert result.card.architecture == "yunet-2023mar"
+    assert result.macs / 1e6 == pytest.approx(344, abs=0.5)
+    rgb = photo_of(shared, 640, 640)
+    original = on_onnxruntime(yunet.read_bytes(), rgb[..., ::-1].transpose(0, 3, 1, 2))
+    mine = on_onnxruntime(result.path.read_bytes(), rgb.transpose(0, 3, 1, 2))
+    slices = {"cls": slice(0, 1), "obj": slice(1, 2), "bbox": slice(2, 6), "kps": slice(6, 16)}
+    for name, expected in original.items():
+        branch, stride = name.split("_")
+        values = mine[f"stride{stride}"].reshape(1, -1, 16)[..., slices[branch]]
+        if branch in ("cls", "obj"):
+            np.testing.assert_allclose(1 / (1 + np.exp(-values)), expected, rtol=0, atol=1e-6)
+        else:
+            close(values, expected, 1e-5)
+    assert original["cls_8"].max() > 0.3, "the photo has faces"
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 128), (320, 256)])
+def test_the_converted_yunet_at_other_sizes(
+    height: int, width: int, yunet: Path, shared: Path, tmp_path: Path, on_onnxruntime: Runner
+) -> None:
+    graph = read_yunet_onnx(yunet.read_bytes(), "yunet")
+    rgb = photo_of(shared, height, width)
+    expected = interpret(graph, rgb[..., ::-1])
+    outputs = on_onnxruntime(convert(yunet, tmp_path).path.read_bytes(), rgb.transpose(0, 3, 1, 2))
+    for stride in (8, 16, 32):
+        branches = [expected[f"{branch}_{stride}"] for branch in ("cls", "obj", "bbox", "kps")]
+        close(outputs[f"stride{stride}"], np.concatenate(branches, axis=-1), 1e-5)
