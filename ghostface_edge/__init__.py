@@ -20,7 +20,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .alignment import align, similarity_transform
     from .card import InputSpec, ModelCard
-    from .detection import Detector, SCRFD, YuNet
+    from .detection import SCRFD, Detector, YuNet
     from .embedding import Embedder
     from .engine import FaceEngine
     from .errors import GhostFaceError

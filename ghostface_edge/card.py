@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from .errors import ModelCardError, ModelFileError, ThresholdError
+from .errors import ModelCardError, ModelFileError, OptionError, ThresholdError
 from .types import ModelIdentity, Threshold
 
 SCHEMA = 1
@@ -34,6 +34,8 @@ KINDS = ("embedder", "detector")
 LAYOUTS = ("NHWC", "NCHW")
 COLOUR_ORDERS = ("RGB", "BGR")
 ARCFACE_ALIGNMENT = "arcface-112"
+
+_LARGEST_FLOAT32 = 3.4028234e38  # IEEE 754; what a card says of pixels is computed in float32
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,10 @@ class ModelCard:
 
         Raises:
             ThresholdError: The card holds none; the message lists what it holds.
+            OptionError: ``fmr`` is no rate.
         """
+        if not (_number(fmr) and 0 < fmr < 1):
+            raise OptionError(f"fmr={fmr!r} is not a rate between 0 and 1")
         for entry in self.thresholds:
             if entry.detector == detector and math.isclose(entry.fmr, fmr, rel_tol=1e-6):
                 return entry
@@ -140,8 +145,8 @@ class ModelCard:
         return result
 
     def to_json(self) -> str:
-        """Canonical JSON: the same card gives the same bytes."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        """Canonical JSON, in ASCII: the same card gives the same bytes."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
@@ -158,7 +163,9 @@ class ModelCard:
             raise ModelCardError("the model card is not a JSON object")
         schema = values.pop("schema", None)
         if schema != SCHEMA:
-            raise ModelCardError(f"model card schema {schema!r} is not {SCHEMA}: the file needs another version of this package")
+            raise ModelCardError(
+                f"model card schema {schema!r} is not {SCHEMA}: the file needs another version of this package"
+            )
         try:
             values["input"] = InputSpec(**values["input"])
             values["source"] = Source(**values["source"])
@@ -178,7 +185,7 @@ def _require(condition: bool, what: str) -> None:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST_FLOAT32
 
 
 def _count(value: object) -> bool:
@@ -195,18 +202,24 @@ def _validate(card: ModelCard) -> None:
         size = getattr(spec, name)
         _require(size is None or (_count(size) and 1 <= size <= 4096), f"input {name} {size!r} is not a size")
     _require(spec.layout in LAYOUTS, f"layout {spec.layout!r} is none of {', '.join(LAYOUTS)}")
-    _require(spec.colour_order in COLOUR_ORDERS, f"colour_order {spec.colour_order!r} is none of {', '.join(COLOUR_ORDERS)}")
+    _require(
+        spec.colour_order in COLOUR_ORDERS, f"colour_order {spec.colour_order!r} is none of {', '.join(COLOUR_ORDERS)}"
+    )
     _require(_number(spec.mean) and _number(spec.scale) and spec.scale != 0, "mean and scale are not numbers")
     _require(_count(card.embedding_size), "embedding_size is not a count")
     if card.kind == "embedder":
         _require(card.alignment == ARCFACE_ALIGNMENT, f"alignment {card.alignment!r} is not {ARCFACE_ALIGNMENT!r}")
         _require(card.embedding_size > 0, "an embedder needs an embedding_size")
-        _require(spec.height is not None and spec.width is not None, "an embedder needs a fixed input size")
+        _require(spec.height is not None and spec.height == spec.width, "an embedder needs a fixed, square input")
     source = card.source
-    _require(isinstance(source.file, str) and isinstance(source.sha256, str) and _count(source.size), "source is not valid")
+    _require(
+        isinstance(source.file, str) and isinstance(source.sha256, str) and _count(source.size), "source is not valid"
+    )
     for entry in card.thresholds:
         _require(_number(entry.fmr) and 0 < entry.fmr < 1, f"threshold FMR {entry.fmr!r} is not between 0 and 1")
-        _require(_number(entry.similarity) and -1 <= entry.similarity <= 1, f"threshold {entry.similarity!r} is no cosine")
+        _require(
+            _number(entry.similarity) and -1 <= entry.similarity <= 1, f"threshold {entry.similarity!r} is no cosine"
+        )
         _require(_number(entry.fnmr) and 0 <= entry.fnmr <= 1, f"threshold FNMR {entry.fnmr!r} is no rate")
         _require(_count(entry.impostor_pairs) and _count(entry.genuine_pairs), "threshold pair counts are not counts")
         _require(isinstance(entry.detector, str) and isinstance(entry.dataset, str), "threshold names are not text")
@@ -215,11 +228,22 @@ def _validate(card: ModelCard) -> None:
 # ---------------------------------------------------------------------------------------------------------------
 # The protobuf wire format, as far as an ONNX file needs it.
 
-_MODEL_GRAPH, _MODEL_METADATA = 7, 14
-_GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
-_NODE_ATTRIBUTE = 5
-_ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+_MODEL_METADATA = 14
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
+
+_NESTED: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse tensor", 23: "sparse tensor"},
+    "sparse tensor": {1: "tensor", 2: "tensor"},
+}
+"""The fields of each message on every way from the model to a tensor, and what they hold."""
+
+_DEEPEST = 28  # messages within messages; eight subgraphs within each other fit
+
 _LENGTH_DELIMITED = 2
 
 
@@ -357,37 +381,19 @@ def refuse_external_data(data: bytes) -> None:
     Raises:
         ModelFileError: A tensor refers to external data, or the file is damaged.
     """
-    for record in _records(data, 0, len(data)):
-        if record.number == _MODEL_GRAPH and record.wire_type == _LENGTH_DELIMITED:
-            _scan_graph(data, record, depth=0)
+    _scan(data, "model", 0, len(data), depth=0)
 
 
-def _scan_graph(data: bytes, graph: _Record, depth: int) -> None:
-    if depth > 8:
-        raise ModelFileError("the model nests its subgraphs more than 8 deep")
-    for record in _records(data, graph.payload, graph.end):
-        if record.wire_type != _LENGTH_DELIMITED:
-            continue
-        if record.number == _GRAPH_INITIALIZER:
-            _scan_tensor(data, record)
-        elif record.number == _GRAPH_NODE:
-            for part in _records(data, record.payload, record.end):
-                if part.number == _NODE_ATTRIBUTE and part.wire_type == _LENGTH_DELIMITED:
-                    _scan_attribute(data, part, depth)
-
-
-def _scan_attribute(data: bytes, attribute: _Record, depth: int) -> None:
-    for record in _records(data, attribute.payload, attribute.end):
-        if record.wire_type != _LENGTH_DELIMITED:
-            continue
-        if record.number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
-            _scan_tensor(data, record)
-        elif record.number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
-            _scan_graph(data, record, depth + 1)
-
-
-def _scan_tensor(data: bytes, tensor: _Record) -> None:
-    for record in _records(data, tensor.payload, tensor.end):
-        external = record.number == _TENSOR_DATA_LOCATION and _varint(data, record.payload, record.end)[0] == 1
-        if external or record.number == _TENSOR_EXTERNAL_DATA:
-            raise ModelFileError("the model keeps tensors in other files, which is refused; save it as a single file")
+def _scan(data: bytes, kind: str, start: int, end: int, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise ModelFileError("the model nests its subgraphs too deep")
+    for record in _records(data, start, end):
+        inner = _NESTED.get(kind, {}).get(record.number)
+        if inner is not None and record.wire_type == _LENGTH_DELIMITED:
+            _scan(data, inner, record.payload, record.end, depth + 1)
+        elif kind == "tensor":
+            elsewhere = record.number == _TENSOR_DATA_LOCATION and data[record.payload : record.end] != b"\0"
+            if elsewhere or record.number == _TENSOR_EXTERNAL_DATA:
+                raise ModelFileError(
+                    "the model keeps tensors in other files, which is refused; save it as a single file"
+                )

@@ -92,8 +92,7 @@ class Detection:
             "box": self.box.to_dict(),
             "score": round(float(self.score), 4),
             "landmarks": {
-                name: [round(float(x), 2), round(float(y), 2)]
-                for name, (x, y) in zip(LANDMARK_NAMES, self.landmarks)
+                name: [round(float(x), 2), round(float(y), 2)] for name, (x, y) in zip(LANDMARK_NAMES, self.landmarks)
             },
         }
 
