@@ -74,10 +74,10 @@ class Embedder:
         return np.concatenate(parts) if parts else np.empty((0, self.card.embedding_size), dtype=np.float32)
 
     def _run(self, crops: NDArray[np.uint8]) -> FloatArray:
-        embeddings = self._normalised(self.session.run(self._tensor(crops))[0])
+        embeddings = self._normalised(self.session.run(self._tensor(crops))[0], len(crops))
         if self.flip:
-            mirrored = self._normalised(self.session.run(self._tensor(crops[:, :, ::-1]))[0])
-            embeddings = self._normalised(embeddings + mirrored)
+            mirrored = self._normalised(self.session.run(self._tensor(crops[:, :, ::-1]))[0], len(crops))
+            embeddings = self._normalised(embeddings + mirrored, len(crops))
         return embeddings
 
     def _tensor(self, crops: NDArray[np.uint8]) -> FloatArray:
@@ -91,10 +91,10 @@ class Embedder:
         tensor *= np.float32(spec.scale)
         return tensor
 
-    def _normalised(self, embeddings: FloatArray) -> FloatArray:
-        if embeddings.ndim != 2 or embeddings.shape[1] != self.card.embedding_size:
+    def _normalised(self, embeddings: FloatArray, faces: int) -> FloatArray:
+        if embeddings.shape != (faces, self.card.embedding_size):
             raise InferenceError(
-                f"model {self.card.name!r} gave an output of shape {embeddings.shape}, "
+                f"model {self.card.name!r} gave an output of shape {embeddings.shape} for {faces} faces, "
                 f"its card promises {self.card.embedding_size} numbers per face"
             )
         lengths = np.sqrt(np.square(embeddings, dtype=np.float64).sum(axis=1, keepdims=True))

@@ -74,11 +74,17 @@ class FaceEngine:
         if store is None:
             store = ModelStore()
         if isinstance(model, Embedder):
+            if flip or runtime is not None:
+                raise OptionError("flip and runtime are settled by the Embedder that was given")
             self.embedder = model
         else:
             session = open_session(store.resolve(model), runtime=runtime, threads=threads)
             self.embedder = Embedder(session, flip=flip)
-        self.detector = load_detector(detector, store, threads=threads) if isinstance(detector, str) else detector
+        if isinstance(detector, str):
+            detector = load_detector(detector, store, threads=threads)
+        elif not (isinstance(getattr(detector, "name", None), str) and callable(getattr(detector, "detect", None))):
+            raise OptionError(f"detector {detector!r} is none: it needs a name and a detect method")
+        self.detector = detector
         self._max_pixels = max_pixels
 
     @property

@@ -7,8 +7,10 @@ one anchor point per cell of three grids, at strides 8, 16 and 32. The formulas 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ FloatArray = NDArray[np.float32]
 
 STRIDES = (8, 16, 32)
 """Pixels of the detector's input per cell, in the order of the model's outputs."""
+
+_LARGEST_LOG_SIDE = 10  # exp of more is no face but an overflow
 
 _SAME_FACE = 0.4
 """Overlap (IoU) with the best anchor from which on another anchor has seen the same face."""
@@ -48,6 +52,10 @@ class Anchors:
         boxes: FloatArray = self.boxes * np.tile(xy, 2) + np.tile(shift, 2)
         landmarks: FloatArray = self.landmarks * xy + shift
         return Anchors(self.scores, boxes, landmarks)
+
+    def among(self, chosen: NDArray[Any]) -> Anchors:
+        """Some of the anchors, by a mask or by indices."""
+        return Anchors(self.scores[chosen], self.boxes[chosen], self.landmarks[chosen])
 
     def detections(self) -> tuple[Detection, ...]:
         """Each anchor as a result."""
@@ -102,21 +110,22 @@ def decode(outputs: Sequence[FloatArray], *, least: float) -> Anchors:
     Returns:
         Anchors in pixels of the network's input.
     """
+    # The score is the geometric mean of two probabilities. Neither is above 1, so where it reaches `least`, both reach
+    # its square; this leaves a handful of cells to compute with.
+    worth = np.float32(math.log(least**2 / (1 - least**2)))
     scores, boxes, landmarks = [], [], []
     for stride, grid in zip(STRIDES, outputs):
-        # exp of a large negative logit overflows to infinity, and 1 / (1 + inf) is the 0 that is wanted
-        with np.errstate(over="ignore"):
-            probability = 1 / (1 + np.exp(-grid[..., :2]))
-        score = np.sqrt(probability[..., 0] * probability[..., 1])
-        rows, columns = np.nonzero(score >= least)
+        rows, columns = np.nonzero((grid[..., 0] >= worth) & (grid[..., 1] >= worth))
         cells = grid[rows, columns]
+        score = np.sqrt(1 / ((1 + np.exp(-cells[:, 0])) * (1 + np.exp(-cells[:, 1]))))
         corner = np.column_stack([columns, rows]).astype(np.float32)
         centre = (corner + cells[:, 2:4]) * stride
-        half = np.exp(np.minimum(cells[:, 4:6], 10)) * (stride / 2)
-        scores.append(score[rows, columns])
+        half = np.exp(np.minimum(cells[:, 4:6], _LARGEST_LOG_SIDE)) * (stride / 2)
+        scores.append(score)
         boxes.append(np.concatenate([centre - half, centre + half], axis=1))
         landmarks.append((cells[:, 6:].reshape(-1, 5, 2) + corner[:, None]) * stride)
-    return Anchors(np.concatenate(scores), np.concatenate(boxes), np.concatenate(landmarks))
+    found = Anchors(np.concatenate(scores), np.concatenate(boxes), np.concatenate(landmarks))
+    return found.among(found.scores >= least)
 
 
 def joined(parts: Sequence[Anchors]) -> Anchors:

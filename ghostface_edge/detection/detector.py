@@ -3,6 +3,10 @@
 Example:
     A detector of your own needs a name and one method::
 
+        from ghostface_edge import Box, Detection, FaceEngine, Image
+        from ghostface_edge.alignment import ARCFACE_TEMPLATE
+
+
         class CentreDetector:
             name = "centre"
 
@@ -28,7 +32,7 @@ import numpy as np
 
 from ..errors import DetectionError
 from ..image import Image
-from ..types import Detection
+from ..types import Box, Detection
 
 
 class Detector(Protocol):
@@ -52,7 +56,8 @@ def checked(detections: Any, detector: Detector) -> tuple[Detection, ...]:
     """What a detector returned, largest face first, after its contract was checked.
 
     Raises:
-        DetectionError: Not detections, landmarks that are not five finite points, a senseless box or score.
+        DetectionError: Not detections, landmarks that are not five finite points, an empty or infinite box, or a
+            score that is not between 0 and 1.
     """
     try:
         found = tuple(detections)
@@ -68,9 +73,17 @@ def checked(detections: Any, detector: Detector) -> tuple[Detection, ...]:
                 f"detector {detector.name!r} returned landmarks that are not five finite points: "
                 f"shape {item.landmarks.shape}"
             )
-        numbers = (item.box.x1, item.box.y1, item.box.x2, item.box.y2, item.score)
-        if not np.isfinite(numbers).all() or item.box.width <= 0 or item.box.height <= 0:
+        if not (isinstance(item.box, Box) and _sensible(item.box, item.score)):
             raise DetectionError(
-                f"detector {detector.name!r} returned a senseless box or score: {item.box}, {item.score}"
+                f"detector {detector.name!r} returned a senseless box or score: {item.box!s}, {item.score!r}"
             )
     return tuple(sorted(found, key=lambda item: -item.box.area))
+
+
+def _sensible(box: Box, score: Any) -> bool:
+    try:
+        numbers = np.array([box.x1, box.y1, box.x2, box.y2, score])
+    except ValueError:  # arrays among them
+        return False
+    is_real = numbers.ndim == 1 and numbers.dtype.kind in "iuf" and bool(np.isfinite(numbers).all())
+    return is_real and box.width > 0 and box.height > 0 and 0 <= score <= 1

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from pathlib import Path
 
 import numpy as np
 
-from ..card import refuse_external_data
+from ..catalog import DEFAULT_DETECTOR, KNOWN_MODELS
 from ..errors import DetectionError, ModelFileError, OptionError
 from ..image import Image
 from ..runtime.session import read_model
 from ..types import Detection
 from .anchors import Anchors
 from .yunet import MAX_SIZE, ratio, shrunk
+
+_PUBLISHED = next(entry for entry in KNOWN_MODELS if entry.name == DEFAULT_DETECTOR)
 
 
 class OpenCVYuNet:
@@ -29,7 +32,7 @@ class OpenCVYuNet:
         max_size: Longest side in pixels of what the network sees; larger photos are shrunk to it, smaller ones stay.
 
     Raises:
-        ModelFileError: Not a file that OpenCV loads as a YuNet.
+        ModelFileError: Not that very file: OpenCV's parser dies on some damaged ones.
         OptionError: A score or size out of range.
     """
 
@@ -43,7 +46,8 @@ class OpenCVYuNet:
         if not 32 <= max_size <= 4096:
             raise OptionError(f"max_size={max_size!r} is not a size between 32 and 4096 pixels")
         data = read_model(path)
-        refuse_external_data(data)
+        if hashlib.sha256(data).hexdigest() != _PUBLISHED.sha256:
+            raise ModelFileError(f"{path} is not {_PUBLISHED.file} as the OpenCV Zoo publishes it, or is damaged")
         self._max_size = max_size
         self._lock = threading.Lock()  # the input size is a state of the detector
         try:

@@ -14,7 +14,7 @@ import numpy as np
 from ..card import refuse_external_data
 from ..errors import DetectionError, ModelFileError, OptionError, RuntimeMissingError
 from ..image import Image
-from ..runtime.session import default_threads, read_model
+from ..runtime.session import read_model, thread_count
 from ..types import Box, Detection
 
 _INPUT = (640, 640)  # width, height: the fixed input of the published files, and insightface's own default
@@ -33,7 +33,7 @@ class SCRFD:
     Raises:
         RuntimeMissingError: The ``insightface`` extra is not installed.
         ModelFileError: No SCRFD model, or one without landmarks.
-        OptionError: A score out of range.
+        OptionError: A score out of range, or a senseless number of threads.
     """
 
     name = "scrfd"
@@ -41,6 +41,7 @@ class SCRFD:
     def __init__(self, path: str | os.PathLike[str], *, score: float = 0.5, threads: int | None = None) -> None:
         if not 0 < score < 1:
             raise OptionError(f"score={score!r} is not between 0 and 1")
+        threads = thread_count(threads)
         data = read_model(path)
         refuse_external_data(data)
         try:
@@ -51,7 +52,7 @@ class SCRFD:
                 f'detector scrfd needs the insightface package: pip install "ghostface-edge[insightface]" ({error})'
             ) from error
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or default_threads()
+        options.intra_op_num_threads = threads
         options.log_severity_level = 4
         try:
             session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -45,13 +45,18 @@ class OnnxSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what matters is raised; the rest is noise on the user's terminal
+        # What was checked as ONNX must not be read as ONNX Runtime's own format, whatever its bytes look like.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         # An idle pool must not burn the core that detection or the camera needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-            self._input = self._session.get_inputs()[0]
         except Exception as error:  # onnxruntime raises classes of its own and plain ones
             raise ModelFileError(f"ONNX Runtime cannot load {name}: {_first_line(error)}") from error
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or not outputs or {item.type for item in (*inputs, *outputs)} != {"tensor(float)"}:
+            raise ModelFileError(f"{name} is no network with one float32 input and float32 outputs")
+        self._input = inputs[0]
         self._shape = tuple(size if isinstance(size, int) else None for size in self._input.shape)
 
     def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:

@@ -20,6 +20,9 @@ RUNTIMES = ("onnx", "litert")
 LARGEST_FILE = 1 << 30
 """A model file beyond 1 GiB is no face network; refusing it keeps a wrong path from filling the memory."""
 
+MOST_THREADS = 256
+"""More threads than any of these networks can use; a hundred thousand would hang the machine."""
+
 _POINTER = b"version https://git-lfs"
 """First bytes of a Git LFS pointer file (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)."""
 
@@ -61,11 +64,9 @@ def open_session(path: str | os.PathLike[str], *, runtime: str | None = None, th
         ModelFileError: Missing, unreadable, damaged, a Git LFS pointer, or no model.
         ModelCardError: The file holds no model card.
         RuntimeMissingError: The runtime is not installed.
-        OptionError: An unknown runtime, one that cannot run this format, or fewer than one thread.
+        OptionError: An unknown runtime, one that cannot run this format, or a senseless number of threads.
     """
-    threads = default_threads() if threads is None else threads
-    if not isinstance(threads, int) or threads < 1:
-        raise OptionError(f"threads={threads!r} is not a number of threads: use 1 or more")
+    threads = thread_count(threads)
     if runtime is not None and runtime not in RUNTIMES:
         raise OptionError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
     data = read_model(path)
@@ -112,6 +113,19 @@ def read_model(path: str | os.PathLike[str]) -> bytes:
             f"{path} is a training checkpoint; convert it first: ghostface-edge convert {path.name} -o DIR"
         )
     return data
+
+
+def thread_count(threads: int | None) -> int:
+    """The number of threads that was asked for, or the default.
+
+    Raises:
+        OptionError: Not a whole number from 1 to :data:`MOST_THREADS`.
+    """
+    if threads is None:
+        return default_threads()
+    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
+        raise OptionError(f"threads={threads!r} is not a number of threads: use 1 to {MOST_THREADS}")
+    return threads
 
 
 def default_threads() -> int:
