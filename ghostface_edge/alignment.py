@@ -31,6 +31,8 @@ Source: ``arcface_dst`` in InsightFace, ``python-package/insightface/utils/face_
 """
 ARCFACE_TEMPLATE.flags.writeable = False
 
+_AS_COMPLEX = np.array([1, 1j])
+
 _FLATTEST = 1e-3
 """Landmarks whose narrow extent is below this share of their wide extent lie on a line; a face in profile has 0.3."""
 
@@ -51,19 +53,19 @@ def similarity_transform(landmarks: Any, template: Any = ARCFACE_TEMPLATE) -> Fl
     source, target = _points(landmarks, "landmarks"), _points(template, "points of the template")
     if source.shape != target.shape:
         raise AlignmentError(f"expected landmarks of shape {target.shape}, got {source.shape}")
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    centred = source - source_mean
-    wide, narrow = np.linalg.svd(centred, compute_uv=False)
-    if not wide > 1e-6:
+    # Points as complex numbers: a similarity is w = a * z + b, and least squares gives a = <z, w> / <z, z>.
+    z, w = source @ _AS_COMPLEX, target @ _AS_COMPLEX
+    z_mean, w_mean = z.mean(), w.mean()
+    z, w = z - z_mean, w - w_mean
+    # Squares of the extents (singular values) of the centred points: their sum and their difference.
+    both, difference = np.vdot(z, z).real, abs((z * z).sum())
+    if not both > 1e-12:
         raise AlignmentError("the landmarks coincide: no similarity transform can be computed")
-    if narrow < _FLATTEST * wide:
+    if both - difference < _FLATTEST**2 * (both + difference):
         raise AlignmentError("the landmarks lie on one line: no similarity transform can be computed")
-    # Points as complex numbers: w = a * z + b, least squares gives a = <z, w> / <z, z>.
-    z = centred[:, 0] + 1j * centred[:, 1]
-    w = (target - target_mean) @ np.array([1, 1j])
-    a = np.vdot(z, w) / np.vdot(z, z).real
-    rotation = np.array([[a.real, -a.imag], [a.imag, a.real]])
-    matrix = np.column_stack([rotation, target_mean - rotation @ source_mean])
+    a = np.vdot(z, w) / both
+    b = w_mean - a * z_mean
+    matrix = np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
     if not (np.isfinite(matrix).all() and abs(a) > 1e-9):
         raise AlignmentError(
             "the landmarks define no invertible similarity transform: they are mirrored or too far apart"
@@ -114,8 +116,9 @@ def mapped(points: Any, matrix: FloatArray) -> FloatArray:
 
 def inverse(matrix: FloatArray) -> FloatArray:
     """The (2, 3) transform that undoes another."""
-    back = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([back, -back @ matrix[:, 2]])
+    (a, b, x), (c, d, y) = matrix.tolist()
+    back: FloatArray = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / (a * d - b * c)
+    return back
 
 
 def _corners(size: tuple[int, int], matrix: FloatArray) -> FloatArray:

@@ -27,7 +27,20 @@ def measured_thresholds(source_sha256: str) -> tuple[Threshold, ...]:
     Args:
         source_sha256: sha256 of the checkpoint file, lower-case hexadecimal.
     """
-    return _read(MEASURED).get(source_sha256, ())
+    return read_thresholds(MEASURED).get(source_sha256, ())
+
+
+def read_thresholds(path: str | os.PathLike[str]) -> dict[str, tuple[Threshold, ...]]:
+    """The thresholds of a file as :func:`write_thresholds` writes it, by the sha256 of the checkpoint.
+
+    Raises:
+        ThresholdError: No such file, or one that holds something else.
+    """
+    try:
+        table: dict[str, list[dict[str, Any]]] = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {key: tuple(Threshold(**entry) for entry in entries) for key, entries in table.items()}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ThresholdError(f"{path} is no table of thresholds: {error}") from error
 
 
 def write_thresholds(path: str | os.PathLike[str], source_sha256: str, thresholds: Iterable[Threshold]) -> None:
@@ -42,26 +55,20 @@ def write_thresholds(path: str | os.PathLike[str], source_sha256: str, threshold
         thresholds: The measurements.
 
     Raises:
-        ThresholdError: Not a sha256, or the file holds something else or cannot be written.
+        ThresholdError: Not a sha256, no thresholds, or the file holds something else or cannot be written.
     """
     if not re.fullmatch("[0-9a-f]{64}", source_sha256):
         raise ThresholdError(f"{source_sha256!r} is not the sha256 of a checkpoint")
-    place = Path(path)
-    table = _read(place) if place.exists() else {}
     measured = tuple(thresholds)
+    if not measured:
+        raise ThresholdError("there are no thresholds to write: too few impostor comparisons were made")
+    place = Path(path)
+    table = read_thresholds(place) if place.exists() else {}
     detectors = {entry.detector for entry in measured}
     kept = [entry for entry in table.get(source_sha256, ()) if entry.detector not in detectors]
     table[source_sha256] = tuple(sorted([*kept, *measured], key=lambda entry: (entry.detector, -entry.fmr)))
     plain = {key: [entry.to_dict() for entry in entries] for key, entries in table.items()}
     _replace(place, json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _read(path: Path) -> dict[str, tuple[Threshold, ...]]:
-    try:
-        table: dict[str, list[dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
-        return {key: tuple(Threshold(**entry) for entry in entries) for key, entries in table.items()}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ThresholdError(f"{path} is no table of thresholds: {error}") from error
 
 
 def _replace(place: Path, text: str) -> None:

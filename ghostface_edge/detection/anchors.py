@@ -85,7 +85,8 @@ class Anchors:
         sides = np.minimum(self.boxes[:, 2:], box[2:]) - np.maximum(self.boxes[:, :2], box[:2])
         both = np.clip(sides, 0, None).prod(axis=1)
         areas = (self.boxes[:, 2:] - self.boxes[:, :2]).prod(axis=1)
-        overlaps: FloatArray = both / (areas + areas[index] - both)
+        union = areas + areas[index] - both
+        overlaps: FloatArray = both / np.maximum(union, np.finfo(np.float32).tiny)
         return overlaps
 
     def blended(self, index: int) -> FloatArray:

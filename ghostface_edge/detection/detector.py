@@ -75,7 +75,8 @@ def checked(detections: Any, detector: Detector) -> tuple[Detection, ...]:
             )
         if not (isinstance(item.box, Box) and _sensible(item.box, item.score)):
             raise DetectionError(
-                f"detector {detector.name!r} returned a senseless box or score: {item.box!s}, {item.score!r}"
+                f"detector {detector.name!r} returned a senseless box or score: "
+                f"{getattr(item.box, '__dict__', item.box)}, {item.score!r}"
             )
     return tuple(sorted(found, key=lambda item: -item.box.area))
 

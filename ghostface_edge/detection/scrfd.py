@@ -10,12 +10,15 @@ import threading
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..card import refuse_external_data
 from ..errors import DetectionError, ModelFileError, OptionError, RuntimeMissingError
 from ..image import Image
 from ..runtime.session import read_model, thread_count
-from ..types import Box, Detection
+from ..types import Detection
+from .anchors import Anchors
+from .yunet import ratio, shrunk
 
 _INPUT = (640, 640)  # width, height: the fixed input of the published files, and insightface's own default
 
@@ -66,13 +69,19 @@ class SCRFD:
 
     def detect(self, image: Image) -> tuple[Detection, ...]:
         """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""
-        bgr = np.ascontiguousarray(image.pixels[..., ::-1])
+        found = self._look(image.pixels, image.source)
+        if not len(found.scores):
+            # A face that fills the network's input is too large for it: half of that is not.
+            view = shrunk(image.pixels, max(_INPUT))
+            padded = np.zeros((2 * view.shape[0], 2 * view.shape[1], 3), dtype=np.uint8)
+            padded[: view.shape[0], : view.shape[1]] = view
+            found = self._look(padded, image.source).rescaled(ratio(image.pixels, view))
+        return found.detections()
+
+    def _look(self, pixels: NDArray[np.uint8], source: str) -> Anchors:
         try:
             with self._lock:
-                boxes, landmarks = self._model.detect(bgr, input_size=_INPUT)
+                boxes, landmarks = self._model.detect(np.ascontiguousarray(pixels[..., ::-1]), input_size=_INPUT)
         except Exception as error:  # insightface raises whatever numpy, OpenCV or ONNX Runtime raise
-            raise DetectionError(f"SCRFD failed on {image.source}: {error}") from error
-        return tuple(
-            Detection(Box(*(float(side) for side in row[:4])), float(row[4]), points)
-            for row, points in zip(boxes, landmarks)
-        )
+            raise DetectionError(f"SCRFD failed on {source}: {error}") from error
+        return Anchors(boxes[:, 4], boxes[:, :4], landmarks)

@@ -36,6 +36,7 @@ _GLANCE = 160
 
 _MULTIPLE = 32  # the coarsest stride: the network takes multiples of it
 _FLOOR = 0.3  # anchors below this score say nothing
+_ABSURD = 1e6  # in cells: no output of a face detector is as large
 
 _LOOK = 160
 _LOOKS = ((0.45, False), (0.6, True))
@@ -96,10 +97,10 @@ class YuNet:
         if not best:
             return ()
         plain = self._mode == "plain"
-        landmarks = np.stack([anchors.landmarks[index] if plain else anchors.blended(index) for index in best])
+        landmarks = [anchors.landmarks[index] if plain else anchors.blended(index) for index in best]
         if self._mode == "accurate":
-            landmarks = self._look_again(image.pixels, view, landmarks)
-        final = Anchors(anchors.scores[best], anchors.boxes[best], landmarks)
+            landmarks = [self._look_again(image.pixels, view, points) for points in landmarks]
+        final = Anchors(anchors.scores[best], anchors.boxes[best], np.stack(landmarks))
         return final.rescaled(ratio(image.pixels, view)).detections()
 
     def _look(self, view: NDArray[np.uint8]) -> Anchors:
@@ -112,30 +113,26 @@ class YuNet:
         count, _, height, width = pictures.shape
         if [grid.shape for grid in grids] != [(count, height // step, width // step, 16) for step in STRIDES]:
             raise InferenceError(f"model {self._session.card.name!r} gave outputs that are not those of a YuNet")
-        if not all(np.isfinite(grid).all() for grid in grids):
-            raise InferenceError(f"model {self._session.card.name!r} gave NaN or infinity")
+        if not all(np.abs(grid).max() < _ABSURD for grid in grids):
+            raise InferenceError(f"model {self._session.card.name!r} gave NaN, infinity or numbers beyond any photo")
         return grids
 
     def _look_again(self, photo: NDArray[np.uint8], view: NDArray[np.uint8], landmarks: FloatArray) -> FloatArray:
-        """The mean of the landmarks (F, 5, 2) and what closer looks at each face say, in pixels of the view."""
-        looks = []
-        for face, points in enumerate(landmarks):
-            for fill, mirrored in _LOOKS:
-                try:
-                    looks.append((face, fill, mirrored, _canvas(points, fill, mirrored)))
-                except AlignmentError:
-                    continue  # no geometry to look closer with: the first estimate stands
-        total, count = landmarks.astype(np.float64), np.ones(len(landmarks))
-        step = 16
-        for start in range(0, len(looks), step):
-            part = looks[start : start + step]
-            grids = self._run(_tensor([_cut(photo, view, matrix) for *_, matrix in part]))
-            for index, (face, fill, mirrored, matrix) in enumerate(part):
-                seen = _seen_again(decode([grid[index] for grid in grids], least=_FLOOR), fill)
-                if seen is not None:
-                    total[face] += mapped(seen[list(_MIRRORED)] if mirrored else seen, inverse(matrix))
-                    count[face] += 1
-        mean: FloatArray = (total / count[:, None, None]).astype(np.float32)
+        """The mean of a face's landmarks (5, 2) and of what closer looks at it say, in pixels of the view.
+
+        Each face on its own: that is faster than many at once, and takes the same memory for a crowd as for one.
+        """
+        try:
+            canvases = [_canvas(landmarks, fill, mirrored) for fill, mirrored in _LOOKS]
+        except AlignmentError:
+            return landmarks  # no geometry to look closer with: the first estimate stands
+        grids = self._run(_tensor([_cut(photo, view, canvas) for canvas in canvases]))
+        estimates = [landmarks.astype(np.float64)]
+        for index, ((fill, mirrored), canvas) in enumerate(zip(_LOOKS, canvases)):
+            seen = _seen_again(decode([grid[index] for grid in grids], least=_FLOOR), fill)
+            if seen is not None:
+                estimates.append(mapped(seen[list(_MIRRORED)] if mirrored else seen, inverse(canvas)))
+        mean: FloatArray = np.mean(estimates, axis=0).astype(np.float32)
         return mean
 
 
