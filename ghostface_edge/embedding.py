@@ -36,7 +36,7 @@ class Embedder:
         OptionError: A batch below 1.
     """
 
-    def __init__(self, session: Session, *, flip: bool = False, batch: int = 16) -> None:
+    def __init__(self, session: Session, *, flip: bool = False, batch: int = 8) -> None:
         if session.card.kind != "embedder":
             raise ModelCardError(f"model {session.card.name!r} is a {session.card.kind}, not an embedder")
         if not isinstance(batch, int) or batch < 1:

@@ -111,6 +111,7 @@ class FaceEngine:
         Raises:
             ImageError: The source is no usable picture.
             DetectionError: The detector failed or broke its contract.
+            InferenceError: The detector's model failed, or gave NaN or infinity.
         """
         return checked(self.detector.detect(self.open(photo)), self.detector)
 
