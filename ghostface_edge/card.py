@@ -105,6 +105,11 @@ class ModelCard:
     def __post_init__(self) -> None:
         _validate(self)
 
+    @property
+    def crop_size(self) -> int:
+        """Side in pixels of the square crop that an embedder takes; 0 for detectors."""
+        return self.input.height or 0 if self.kind == "embedder" else 0
+
     def identity(self, detector: str = "") -> ModelIdentity:
         """The identity that embeddings of this model carry."""
         return ModelIdentity(self.model_id, self.precision, detector)

@@ -32,7 +32,7 @@ class Embedder:
         flip: Whether mirror images are averaged in.
 
     Raises:
-        ModelCardError: The model is no embedder, or takes no square crop.
+        ModelCardError: The model is no embedder.
         OptionError: A batch below 1.
     """
 
@@ -41,13 +41,8 @@ class Embedder:
             raise ModelCardError(f"model {session.card.name!r} is a {session.card.kind}, not an embedder")
         if not isinstance(batch, int) or batch < 1:
             raise OptionError(f"batch={batch!r} is not a number of crops: use 1 or more")
-        spec = session.card.input
-        if spec.height is None or spec.height != spec.width:
-            raise ModelCardError(
-                f"model {session.card.name!r} takes {spec.height} x {spec.width} pixels, not a square crop"
-            )
         self.session = session
-        self.crop_size = spec.height
+        self.crop_size = session.card.crop_size
         self.flip = flip
         self._batch = batch
 

@@ -51,9 +51,8 @@ class OpenCVYuNet:
         self._max_size = max_size
         self._lock = threading.Lock()  # the input size is a state of the detector
         try:
-            self._detector = cv2.FaceDetectorYN.create(
-                "onnx", np.frombuffer(data, np.uint8), np.empty(0, np.uint8), (320, 320), score, 0.3, 5000
-            )
+            # By its path: OpenCV 4.8 takes no bytes here.
+            self._detector = cv2.FaceDetectorYN.create(os.fspath(path), "", (320, 320), score, 0.3, 5000)
         except cv2.error as error:
             raise ModelFileError(f"OpenCV cannot load {Path(path).name} as a YuNet: {str(error).strip()}") from error
 

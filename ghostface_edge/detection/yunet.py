@@ -11,7 +11,9 @@ Three modes, from the same network:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,13 +129,13 @@ class YuNet:
         except AlignmentError:
             return landmarks  # no geometry to look closer with: the first estimate stands
         grids = self._run(_tensor([_cut(photo, view, canvas) for canvas in canvases]))
-        estimates = [landmarks.astype(np.float64)]
+        # Where the photo shows the face larger than the view did, the first estimate is the poorest and is left out.
+        estimates: list[NDArray[Any]] = [] if _from_photo(photo, view, canvases[0]) else [landmarks]
         for index, ((fill, mirrored), canvas) in enumerate(zip(_LOOKS, canvases)):
             seen = _seen_again(decode([grid[index] for grid in grids], least=_FLOOR), fill)
             if seen is not None:
                 estimates.append(mapped(seen[list(_MIRRORED)] if mirrored else seen, inverse(canvas)))
-        mean: FloatArray = np.mean(estimates, axis=0).astype(np.float32)
-        return mean
+        return np.asarray(np.mean(estimates or [landmarks], axis=0), dtype=np.float32)
 
 
 def shrunk(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
@@ -184,9 +186,14 @@ def _target(fill: float) -> NDArray[np.float64]:
     return target
 
 
+def _from_photo(photo: NDArray[np.uint8], view: NDArray[np.uint8], matrix: NDArray[np.float64]) -> bool:
+    """Whether a canvas is cut from the photo: where the shrunk view has too few pixels of the face."""
+    return view is not photo and math.hypot(matrix[0, 0], matrix[1, 0]) > 1
+
+
 def _cut(photo: NDArray[np.uint8], view: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A canvas, from the view where that has pixels enough (it was shrunk without aliasing), else from the photo."""
-    if view is photo or np.hypot(matrix[0, 0], matrix[1, 0]) <= 1:
+    """A canvas, from the view if that has pixels enough (it was shrunk without aliasing), else from the photo."""
+    if not _from_photo(photo, view, matrix):
         return warp(view, matrix, _LOOK)
     x, y = ratio(view, photo)
     # photo -> view: v = (p + 0.5) * ratio - 0.5

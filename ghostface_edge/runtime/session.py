@@ -91,16 +91,16 @@ def read_model(path: str | os.PathLike[str]) -> bytes:
     Raises:
         ModelFileError: Missing, unreadable, empty, too large, a Git LFS pointer or a Keras checkpoint.
     """
-    path = Path(path)
+    path = Path(os.fsdecode(path))
     try:
         if not path.is_file():
             raise ModelFileError(f"no model file at {path}")
         if path.stat().st_size > LARGEST_FILE:
             raise ModelFileError(f"{path} is larger than 1 GiB: that is no face model")
         data = path.read_bytes()
+    except ModelFileError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, ModelFileError):
-            raise
         raise ModelFileError(f"cannot read the model file {path}: {error}") from error
     if not data:
         raise ModelFileError(f"the model file {path} is empty")

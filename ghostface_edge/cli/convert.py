@@ -1,0 +1,93 @@
+"""The verbs about model files: convert, inspect, card add."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from .options import given, plain_options, show_help
+from .output import answer, check_place, one_line, write_file
+
+_PRECISIONS = {"fp32": "float32"}
+"""Short names, as in the names of files."""
+
+
+@click.command(short_help="Turn a checkpoint into a model that runs.")
+@click.argument("checkpoint")
+@click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the model; created if absent.")
+@click.option("--to", metavar="onnx", default="onnx", show_default=True, help="File format.")
+@click.option("--precision", metavar="fp32", default="fp32", show_default=True, help="Numerical form of the weights.")
+@click.option(
+    "--prelu",
+    metavar="lowered|native",
+    default="lowered",
+    show_default=True,
+    help="PReLU as operations that run faster, or as one operator.",
+)
+@click.option("--name", help="What people call the model.  [default: the stem of CHECKPOINT]")
+@click.option("--licence", metavar="TEXT", help="Terms of the weights, for the model card.")
+@plain_options
+def convert(
+    checkpoint: str, output: str, to: str, precision: str, prelu: str, as_json: bool, **texts: str | None
+) -> None:
+    """Turn a GhostFaceNet .h5 CHECKPOINT, or YuNet's .onnx, into a model that runs."""
+    made = _converters("convert").convert(
+        checkpoint, output, to=to, precision=_PRECISIONS.get(precision, precision), prelu=prelu, **given(texts)
+    )
+    text = (
+        f"{made.path}: {made.card.model_id}, {made.card.precision}, {made.nodes} nodes, "
+        f"{made.parameters:,} parameters, {made.macs / 1e6:.1f} million MACs, {made.seconds:.2f} s"
+    )
+    answer(made.to_dict(), one_line(text), as_json)
+
+
+@click.command(short_help="What is in a model file.")
+@click.argument("model")
+@plain_options
+def inspect(model: str, as_json: bool) -> None:
+    """What is in MODEL, a name or a file: its card, thresholds, operators, inputs and outputs. Also of an .h5."""
+    from .inspection import inspection
+
+    found = inspection(model)
+    answer(found.to_dict(), found.to_text(), as_json)
+
+
+@click.group(invoke_without_command=True, short_help="Give a model of your own a model card.")
+@click.pass_context
+def card(context: click.Context) -> None:
+    """The model card: what a model file says about its own input, origin and terms."""
+    show_help(context)
+
+
+@card.command(short_help="Add a model card to an ONNX embedder.")
+@click.argument("model")
+@click.option("-o", "--output", metavar="FILE", required=True, help="The new file; MODEL stays as it is.")
+@click.option("--colour-order", type=click.Choice(["RGB", "BGR"]), required=True, help="Order of the input's channels.")
+@click.option("--layout", type=click.Choice(["NHWC", "NCHW"]), required=True, help="Order of the input's axes.")
+@click.option("--mean", type=float, required=True, help="A grey level p of 0 to 255 enters as (p - mean) * scale ...")
+@click.option("--scale", type=float, required=True, help="... such as 127.5 and 0.0078125.")
+@click.option("--licence", metavar="TEXT", required=True, help="Terms of the weights, in words.")
+@click.option("--name", help="What people call the model.  [default: the stem of MODEL]")
+@click.option("--size", type=click.IntRange(1, 4096), default=112, show_default=True, help="Side of the input, pixels.")
+@click.option("--architecture", metavar="TEXT", default="custom", show_default=True, help="Name of the network.")
+@plain_options
+def add(model: str, output: str, as_json: bool, **fields: Any) -> None:
+    """Add a model card to an ONNX face embedder of your own that has none.
+
+    Its faces must be aligned to the ArcFace template. The model is run once, to see that it fits the card; whether
+    colours, mean and scale are right, only its author knows.
+    """
+    from .carding import carded
+
+    check_place(output, model)
+    data, made = carded(model, **fields)
+    write_file(output, data)
+    text = f"{output}: {made.model_id}, {made.embedding_size} numbers per face"
+    answer({"path": output, "card": made.to_dict()}, one_line(text), as_json)
+
+
+def _converters(module: str) -> Any:
+    # By name, because the folder stands beside this package in a checkout and inside it only once installed.
+    return import_module(f"ghostface_edge.converters.{module}")

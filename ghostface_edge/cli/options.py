@@ -1,0 +1,135 @@
+"""Options that verbs share, and the engine that some of them make."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .output import report, say
+
+if TYPE_CHECKING:
+    from ..engine import FaceEngine
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_LOGGER = logging.getLogger("ghostface_edge")
+
+
+class _ToStderr(logging.Handler):
+    """The library's log, one line per message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        report(record.levelname.lower(), record.getMessage())
+
+
+@contextmanager
+def log_on_stderr() -> Iterator[None]:
+    """Send the library's log to stderr: its warnings, and with ``--verbose`` more."""
+    level, handler = _LOGGER.level, _ToStderr()
+    _LOGGER.addHandler(handler)
+    _LOGGER.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        _LOGGER.setLevel(level)
+        _LOGGER.removeHandler(handler)
+
+
+def _set_verbosity(context: click.Context, parameter: click.Parameter, verbosity: int) -> None:
+    _LOGGER.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)])
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+_VERBOSE = click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    callback=_set_verbosity,
+    help="Tell on stderr what happens; -vv tells more.",
+)
+_THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="CPU threads of one inference.  [default: the CPUs available, at most 4]",
+)
+_NO_THREADS = click.option("--threads", type=click.IntRange(min=1), hidden=True, expose_value=False)
+_DETECTOR = click.option(
+    "--detector",
+    metavar="NAME",
+    help="yunet, yunet-fast, yunet-plain, yunet-opencv or scrfd:FILE.  [default: yunet]",
+)
+_MODEL = click.option(
+    "--model",
+    metavar="NAME|PATH",
+    help="A name from `models list`, a model or a checkpoint.  [default: ghostfacenet-w0.5-s2]",
+)
+_RUNTIME = click.option("--runtime", metavar="onnx|litert", help="What runs the model.  [default: what its file needs]")
+_FLIP = click.option(
+    "--flip", is_flag=True, help="Embed the mirrored face too: a little more accurate, twice the time."
+)
+
+FMR = click.option(
+    "--fmr",
+    type=float,
+    metavar="RATE",
+    help="Decide at this false-match rate, with the threshold from the model card.  [default: 0.001]",
+)
+THRESHOLD = click.option(
+    "--threshold", type=float, metavar="X", help="Decide at this cosine similarity, instead of --fmr."
+)
+
+
+def _all(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+plain_options = _all(_NO_THREADS, _JSON, _VERBOSE)
+"""Of a verb that runs no model."""
+
+detector_options = _all(_DETECTOR, _THREADS, _JSON, _VERBOSE)
+"""Of a verb that runs a detector alone."""
+
+engine_options = _all(_MODEL, _DETECTOR, _RUNTIME, _FLIP, _THREADS, _JSON, _VERBOSE)
+"""Of a verb that makes an engine; all but ``as_json`` go to :func:`load_engine`."""
+
+
+def load_engine(**options: Any) -> FaceEngine:
+    """The engine that the options ask for; what was not given is left to its defaults."""
+    from ..engine import FaceEngine
+
+    return FaceEngine(**given(options))
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def decision(fmr: float | None, threshold: float | None) -> float:
+    """The false-match rate to decide at, where no threshold was given.
+
+    Raises:
+        click.UsageError: Both were given.
+    """
+    if fmr is not None and threshold is not None:
+        raise click.UsageError("--fmr and --threshold exclude each other", click.get_current_context())
+    from ..engine import DEFAULT_FMR
+
+    return DEFAULT_FMR if fmr is None else fmr
+
+
+def show_help(context: click.Context) -> None:
+    """What a group of verbs does when none is named."""
+    if context.invoked_subcommand is None:
+        say(context.get_help())

@@ -1,0 +1,78 @@
+"""eval lfw, on a small part of LFW."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from ghostface_edge.types import Threshold
+
+Runner = Callable[..., Any]
+
+SHA256 = "2beca52a2aeadfa81ed5ebab35e2a58f7c79e3c1ffda80a31511861870151715"
+
+
+@pytest.fixture
+def pairs(shared: Path, tmp_path: Path) -> Path:
+    """The first 12 matched and the first 12 mismatched pairs of the first two folds of View 2."""
+    lines = (shared / "lfw" / "pairs.txt").read_text().splitlines()[1:]
+    folds = [lines[start + kind : start + kind + 12] for start in (0, 600) for kind in (0, 300)]
+    path = tmp_path / "pairs.txt"
+    path.write_text("\n".join(["2\t12", *(line for part in folds for line in part)]) + "\n")
+    return path
+
+
+def test_accuracy_and_thresholds(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
+    table = tmp_path / "thresholds.json"
+    other = Threshold(0.1, 0.2, "other", 0.1, 10, 10, "test").to_dict()
+    stale = Threshold(0.5, 0.2, "yunet-fast", 0.1, 10, 10, "test").to_dict()
+    table.write_text(json.dumps({SHA256: [other, stale], "a" * 64: [other]}))
+    arguments = ["--photos", offline / "lfw" / "images", "--pairs", pairs, "--detector", "yunet-fast"]
+    done = run("eval", "lfw", *arguments, "--write-thresholds", table, "--jobs", "2", "--json")
+    assert done.code == 0
+    assert f"note: thresholds written to {table}\n" in done.err
+    document = done.json
+    assert document["model"]["detector"] == "yunet-fast"
+    assert document["view2"]["accuracy"] > 0.9
+    names = {name for line in pairs.read_text().splitlines()[1:] for name in line.split() if not name.isdigit()}
+    assert document["people"] == len(names)
+
+    written = json.loads(table.read_text())
+    assert written["a" * 64] == [other]
+    assert written[SHA256][0] == other
+    measured = [Threshold(**entry) for entry in written[SHA256][1:]]
+    assert measured
+    assert stale not in written[SHA256]
+    assert [entry.fmr for entry in measured] == sorted((entry.fmr for entry in measured), reverse=True)
+    points = {point["fmr"]: point["threshold"] for point in document["all_pairs"]["points"]}
+    assert {entry.fmr: entry.similarity for entry in measured} == points
+
+
+def test_text_and_a_new_file(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
+    arguments = ["--photos", offline / "lfw" / "images", "--pairs", pairs, "--threads", "1", "--jobs", "2"]
+    done = run("eval", "lfw", *arguments, "--write-thresholds", tmp_path / "new.json")
+    assert list(json.loads((tmp_path / "new.json").read_text())) == [SHA256]
+    assert done.out.startswith("LFW: ghostfacenet-v1-0.5-2-2beca52a, float32, detector yunet\n")
+
+
+@pytest.mark.parametrize("content", ["not JSON", "[]", '{"a": [{}]}'])
+def test_a_file_of_something_else_is_not_touched(
+    run: Runner, offline: Path, pairs: Path, tmp_path: Path, content: str
+) -> None:
+    table = tmp_path / "thresholds.json"
+    table.write_text(content)
+    arguments = ["--photos", tmp_path, "--pairs", pairs, "--write-thresholds", table]
+    assert str(table) in run("eval", "lfw", *arguments).error
+    assert table.read_text() == content
+
+
+def test_photos_that_are_missing(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
+    assert f"photos are not in {tmp_path}" in run("eval", "lfw", "--photos", tmp_path, "--pairs", pairs).error
+
+
+def test_errors(run: Runner, tmp_path: Path) -> None:
+    assert "no pairs file" in run("eval", "lfw", "--photos", tmp_path, "--pairs", tmp_path / "pairs.txt").error
+    assert "Missing option '--pairs'" in run("eval", "lfw", "--photos", tmp_path).error

@@ -1,0 +1,121 @@
+"""models: list, pull, add, verify, remove, path. Nothing here uses the network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from ghostface_edge.catalog import KNOWN_MODELS
+
+Runner = Callable[..., Any]
+
+
+def test_list_of_an_empty_store(run: Runner, empty_store: Path) -> None:
+    stored = run("models", "list", "--json").json["models"]
+    assert [item["name"] for item in stored] == [entry.name for entry in KNOWN_MODELS]
+    assert {item["state"] for item in stored} == {"missing"}
+    head, *lines = run("models", "list").out.splitlines()
+    assert head.split() == ["name", "kind", "state", "size", "licence"]
+    # 232,589 bytes, and a checkpoint of which nobody knows the size
+    assert lines[0].split()[:5] == ["yunet", "detector", "missing", "0.2", "MB"]
+    assert lines[2].split()[:4] == ["ghostfacenet-w1-s2", "embedder", "missing", "?"]
+    assert not empty_store.exists()
+
+
+def test_add_list_verify_path_remove(run: Runner, empty_store: Path, tiny_model: Path) -> None:
+    added = run("models", "add", tiny_model, "mine", "--json").json
+    assert (added["name"], added["state"], added["kind"], added["licence"]) == ("mine", "ready", "embedder", "none")
+    assert Path(added["path"]).read_bytes() == tiny_model.read_bytes()
+    assert run("models", "path", "mine").out == added["path"] + "\n"
+    assert run("models", "path", "mine", "--json").json == {"name": "mine", "path": added["path"]}
+    assert run("models", "verify", "mine").out == f"mine: as pinned, {added['path']}\n"
+    assert [item["name"] for item in run("models", "verify", "--json").json["models"]] == ["mine"]
+    assert "'mine' is taken" in run("models", "add", tiny_model, "mine").error
+    assert run("models", "remove", "mine").out == "removed mine\n"
+    assert not Path(added["path"]).exists()
+    assert "no model is called 'mine'" in run("models", "remove", "mine").error
+
+
+def test_add_says_where(run: Runner, empty_store: Path, tiny_model: Path) -> None:
+    assert run("models", "add", tiny_model, "mine").out == f"mine: ready, {empty_store}/models/mine/mine.onnx\n"
+
+
+def test_add_refuses_a_model_without_a_card(run: Runner, empty_store: Path, bare_model: Path) -> None:
+    assert "ghostface-edge card add" in run("models", "add", bare_model, "mine").error
+
+
+def test_verify_finds_damage_and_goes_on(run: Runner, empty_store: Path, tiny_model: Path) -> None:
+    for name in ("one", "two"):
+        run("models", "add", tiny_model, name)
+    place = empty_store / "models" / "one" / "one.onnx"
+    place.write_bytes(place.read_bytes()[:-1] + b"?")
+    done = run("models", "verify", "one", "two", "nonsense", "--json")
+    assert done.code == 2
+    damaged, good, unknown = done.json["models"]
+    assert (damaged["name"], unknown["name"]) == ("one", "nonsense")
+    assert f"error: {damaged['error']}\nerror: {unknown['error']}\n" == done.err
+    assert "has sha256" in damaged["error"]
+    assert good["state"] == "ready"
+
+
+def test_pull_without_a_known_sha256_needs_consent(run: Runner, empty_store: Path) -> None:
+    done = run("models", "pull", "ghostfacenet-w1-s2", "--json")
+    assert done.code == 2
+    (entry,) = done.json["models"]
+    assert "--allow-unverified" in entry["error"]
+    source, licence, sha256, note, error = done.err.splitlines()
+    assert source == (
+        "source: https://github.com/HamadYA/GhostFaceNets/releases/download/v1.1/GN_W1_S2_ArcFace_epoch18.h5"
+    )
+    assert licence.startswith("licence: MIT (HamadYA/GhostFaceNets); trained on MS1MV2")
+    assert sha256 == "sha256: not known"
+    assert note.startswith("note: not tested by us")
+    assert error == f"error: {entry['error']}"
+
+
+def test_pull_of_an_added_model_that_is_gone(run: Runner, empty_store: Path, tiny_model: Path) -> None:
+    added = run("models", "add", tiny_model, "mine", "--json").json
+    os.unlink(added["path"])
+    done = run("models", "pull", "mine")
+    assert (done.code, done.out) == (2, "")
+    assert "source: none: added by the user\n" in done.err
+    assert "Remove and add it again" in done.err
+
+
+def test_pull_without_a_name_gives_what_the_main_job_needs(run: Runner, offline: Path, empty_store: Path) -> None:
+    done = run("models", "pull")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        str(offline / "detectors" / "face_detection_yunet_2023mar.onnx"),
+        str(offline / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"),
+    ]
+    document = run("models", "pull", "yunet", "--json").json
+    assert document == {"models": [{"name": "yunet", "path": done.out.splitlines()[0]}]}
+
+
+def test_states_and_path_of_a_source(run: Runner, offline: Path, empty_store: Path) -> None:
+    assert _state(run, "yunet") == "source"
+    path = Path(run("models", "path", "yunet").out.strip())
+    assert path.is_relative_to(empty_store)
+    assert path.suffix == ".onnx"
+    assert _state(run, "yunet") == "ready"
+    assert f"yunet: as pinned, {path}\n" in run("models", "verify").out
+
+
+def test_a_missing_model_has_no_path(run: Runner, empty_store: Path) -> None:
+    assert "models pull yunet" in run("models", "path", "yunet").error
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".h5"])
+def test_add_refuses_other_files(run: Runner, empty_store: Path, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"model{suffix}"
+    shutil.copy(__file__, path)
+    assert str(path) in run("models", "add", path, "mine").error
+
+
+def _state(run: Runner, name: str) -> Any:
+    return next(item["state"] for item in run("models", "list", "--json").json["models"] if item["name"] == name)
