@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from ghostface_edge._version import __version__
+from ghostface_edge.atomic import replacing
 from ghostface_edge.card import ARCFACE_ALIGNMENT, InputSpec, ModelCard, Source, write_card
+from ghostface_edge.catalog import KNOWN_MODELS
 from ghostface_edge.errors import CheckpointError, ConversionError, OptionError
 from ghostface_edge.thresholds import measured_thresholds
 
@@ -41,6 +42,7 @@ FORMATS = ("onnx",)
 PRECISIONS = ("float32",)
 PRELU_FORMS = ("lowered", "native")
 
+_UNKNOWN_LICENCE = "unknown: ask the source of the checkpoint"
 _MAX_BYTES = 512 << 20
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _ZIP = b"PK\x03\x04"
@@ -82,7 +84,7 @@ def convert(
     to: str = "onnx",
     precision: str = "float32",
     prelu: str = "lowered",
-    licence: str = "unknown: ask the source of the checkpoint",
+    licence: str | None = None,
     name: str | None = None,
 ) -> Conversion:
     """Convert a checkpoint.
@@ -94,7 +96,7 @@ def convert(
         to: File format, one of :data:`FORMATS`.
         precision: Numerical form, one of :data:`PRECISIONS`.
         prelu: ``lowered`` to operations that run faster, or ``native`` as one PRelu operator.
-        licence: Terms of the weights, in words, for the model card.
+        licence: Terms of the weights, in words, for the model card; by default those of a known checkpoint.
         name: What people call the model; by default the stem of the source.
 
     Returns:
@@ -117,6 +119,8 @@ def convert(
     if os.path.exists(path) and os.path.samefile(path, source):
         raise OptionError(f"output={str(output)!r} would replace the source {source}: choose another folder")
     origin = Source(_printable(source.name), hashlib.sha256(data).hexdigest(), len(data))
+    if licence is None:
+        licence = next((known.licence for known in KNOWN_MODELS if known.sha256 == origin.sha256), _UNKNOWN_LICENCE)
     name = _printable(source.stem) if name is None else name
     if data.startswith(HDF5_SIGNATURE):
         checkpoint = read_keras_h5(data, str(source))
@@ -252,20 +256,9 @@ def _macs(checkpoint: Graph) -> int:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """All of the file or nothing."""
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
+        with replacing(path) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, (OSError, ValueError)):
-            raise ConversionError(f"{path} cannot be written: {error}") from error
-        raise
+    except (OSError, ValueError) as error:
+        raise ConversionError(f"{path} cannot be written: {error}") from error

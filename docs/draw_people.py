@@ -1,6 +1,6 @@
 """Draws the people of the README's picture: nobody real, no photograph, all of it from the numbers below.
 
-    python docs/draw_people.py docs/people.jpg
+python docs/draw_people.py docs/people.jpg
 """
 
 from __future__ import annotations

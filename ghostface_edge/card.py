@@ -137,7 +137,7 @@ class ModelCard:
         held = f"only for {', '.join(others)}" if others else "for no detector"
         raise ThresholdError(
             f"model {self.name!r} has no thresholds for detector {detector!r} ({held}). State a similarity threshold "
-            "of your own, or measure one: ghostface-edge eval lfw --write-thresholds"
+            "of your own, or measure one: ghostface-edge eval lfw --model FILE.onnx --write-thresholds FILE.onnx"
         )
 
     def to_dict(self) -> dict[str, Any]:

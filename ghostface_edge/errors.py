@@ -85,7 +85,7 @@ class RuntimeMissingError(GhostFaceError, ImportError):
 
 
 class ThresholdError(GhostFaceError, ValueError):
-    """The model card has no threshold for the requested FMR and detector."""
+    """The model card has no threshold for the requested FMR and detector, or a table of thresholds is unusable."""
 
 
 class GalleryError(GhostFaceError):

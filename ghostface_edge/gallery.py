@@ -43,7 +43,6 @@ import os
 import re
 import sqlite3
 import stat
-import tempfile
 import threading
 import time
 import unicodedata
@@ -57,6 +56,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .atomic import replacing
 from .errors import GalleryError, ModelMismatchError, OptionError, UnknownPersonError
 from .matching import Comparable, cosine, cutoff
 from .types import Face, Match, ModelIdentity, Person, Template, Threshold
@@ -357,7 +357,7 @@ class Gallery:
         try:
             if os.path.realpath(target) in {os.path.realpath(self.path + part) for part in ("", "-wal", "-shm")}:
                 raise GalleryError(f"{target}: an export cannot replace the gallery itself. Name another file")
-            with _replacing(target) as stream, self._read() as connection:
+            with replacing(target, mode=0o600) as stream, self._read() as connection:
                 people, templates = connection.execute(
                     "SELECT (SELECT count(*) FROM person), (SELECT count(*) FROM template)"
                 ).fetchone()
@@ -550,7 +550,7 @@ def _require_file(path: str, *, create: bool) -> None:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise GalleryError(f"{path}: not a file")
     except FileNotFoundError as error:
-        what = "its folder does not exist" if create else "no such gallery. Give a model to create one"
+        what = "its folder does not exist" if create else "no such gallery. It is made when somebody is enrolled"
         raise GalleryError(f"{path}: {what}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise GalleryError(f"{path}: cannot be opened: {getattr(error, 'strerror', None) or error}") from error
@@ -562,7 +562,7 @@ def _prepare(connection: sqlite3.Connection, path: str, model: ModelIdentity | N
     new = _is_new(connection, path)
     connection.execute("COMMIT")
     if new and model is None:
-        raise GalleryError(f"{path}: an empty file, not a gallery. Give a model to create one")
+        raise GalleryError(f"{path}: an empty file, not a gallery yet. It becomes one when somebody is enrolled")
     for setting in _SETTINGS:
         connection.execute(f"PRAGMA {setting}")
     _turn_wal_on(connection)
@@ -642,22 +642,6 @@ def _require_size(size: int, wanted: int) -> None:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@contextmanager
-def _replacing(path: str) -> Iterator[IO[bytes]]:
-    """A new file beside the path, for its owner only, that takes its place when all is written and flushed."""
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".export-")
-    try:
-        with open(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
 
 
 def _write_line(stream: IO[bytes], values: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
+from .atomic import replacing
 from .errors import ThresholdError
 from .types import Threshold
 
@@ -64,22 +64,19 @@ def write_thresholds(path: str | os.PathLike[str], source_sha256: str, threshold
         raise ThresholdError("there are no thresholds to write: too few impostor comparisons were made")
     place = Path(path)
     table = read_thresholds(place) if place.exists() else {}
-    detectors = {entry.detector for entry in measured}
-    kept = [entry for entry in table.get(source_sha256, ()) if entry.detector not in detectors]
-    table[source_sha256] = tuple(sorted([*kept, *measured], key=lambda entry: (entry.detector, -entry.fmr)))
+    table[source_sha256] = merged(table.get(source_sha256, ()), measured)
     plain = {key: [entry.to_dict() for entry in entries] for key, entries in table.items()}
-    _replace(place, json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _replace(place: Path, text: str) -> None:
-    temporary = place.with_name(f".{uuid4().hex}.tmp")
+    text = json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, place)
+        with replacing(place) as file:
+            file.write(text.encode())
     except OSError as error:
         raise ThresholdError(f"cannot write thresholds to {place}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def merged(old: Iterable[Threshold], measured: Iterable[Threshold]) -> tuple[Threshold, ...]:
+    """New measurements in place of the old ones with the same detectors, sorted by detector and falling FMR."""
+    measured = tuple(measured)
+    detectors = {entry.detector for entry in measured}
+    kept = [entry for entry in old if entry.detector not in detectors]
+    return tuple(sorted([*kept, *measured], key=lambda entry: (entry.detector, -entry.fmr)))

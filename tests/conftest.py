@@ -114,7 +114,9 @@ def make_linear() -> Callable[..., bytes]:
     """
     onnx = pytest.importorskip("onnx")
 
-    def make(matrix: NDArray[np.float32], *, reduce_batch: bool = False, **changes: Any) -> bytes:
+    def make(
+        matrix: NDArray[np.float32], *, batch: str | int = "n", reduce_batch: bool = False, **changes: Any
+    ) -> bytes:
         card = linear_card(**{"embedding_size": matrix.shape[1], **changes})
         spec = card.input
         shape = [spec.height, spec.width, 3] if spec.layout == "NHWC" else [3, spec.height, spec.width]
@@ -129,7 +131,7 @@ def make_linear() -> Callable[..., bytes]:
         graph = helper.make_graph(
             nodes,
             "linear",
-            [helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, ["n", *shape])],
+            [helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, [batch, *shape])],
             [helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, [None, matrix.shape[1]])],
             [onnx.numpy_helper.from_array(matrix.astype(np.float32), "matrix")],
         )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import EvaluationError
 from .options import engine_options, load_engine, show_help
-from .output import answer, check_place, report
+from .output import answer, check_place, report, write_file
+
+if TYPE_CHECKING:
+    from ..types import Threshold
 
 
 @click.group(name="eval", invoke_without_command=True)
@@ -34,24 +38,49 @@ def evaluate(context: click.Context) -> None:
     "--write-thresholds",
     "thresholds_file",
     metavar="FILE",
-    help="Put the measured thresholds into a JSON file, by checkpoint; those of other detectors in it stay.",
+    help="Put the measured thresholds into the card of the model FILE.onnx, or into a JSON table by checkpoint; those "
+    "of other detectors stay.",
 )
 @engine_options
 def lfw(photos: str, pairs: str, jobs: int, thresholds_file: str | None, as_json: bool, **options: Any) -> None:
     """Verification accuracy on LFW from the original photos: View 2, 10 folds, and all pairs of its photos."""
-    from ..thresholds import read_thresholds, write_thresholds
-
     # By name, because the folder stands beside this package in a checkout and inside it only once installed.
     named = import_module("ghostface_edge.benchmarks.pairs").read_pairs(pairs)
-    if thresholds_file is not None:  # before minutes are spent on measuring
+    if thresholds_file is not None:
         check_place(thresholds_file)
-        if os.path.exists(thresholds_file):
-            read_thresholds(thresholds_file)
+        _check_thresholds_file(thresholds_file)
     if jobs > 1 and options["threads"] is None:
         options["threads"] = 1
     engine = load_engine(**options)
     accuracy = import_module("ghostface_edge.benchmarks.accuracy").evaluate_lfw(engine, photos, named, jobs=jobs)
     if thresholds_file is not None:
-        write_thresholds(thresholds_file, engine.card.source.sha256, accuracy.thresholds)
+        _write(thresholds_file, engine.card.source.sha256, accuracy.thresholds)
         report("note", f"thresholds written to {thresholds_file}")
     answer(accuracy.to_dict(), accuracy.to_text(), as_json)
+
+
+def _check_thresholds_file(path: str) -> None:
+    """Look at the file before hours are spent on measuring."""
+    from ..card import read_card
+    from ..runtime.session import read_model
+    from ..thresholds import read_thresholds
+
+    if path.endswith(".onnx"):
+        read_card(read_model(path))
+    elif os.path.exists(path):
+        read_thresholds(path)
+
+
+def _write(path: str, source_sha256: str, measured: tuple[Threshold, ...]) -> None:
+    from ..card import read_card, write_card
+    from ..runtime.session import read_model
+    from ..thresholds import merged, write_thresholds
+
+    if not path.endswith(".onnx"):
+        write_thresholds(path, source_sha256, measured)
+        return
+    data = read_model(path)
+    card = read_card(data)
+    if card.source.sha256 != source_sha256:
+        raise EvaluationError(f"{path} comes from another checkpoint than the model that was measured")
+    write_file(path, write_card(data, card.with_thresholds(merged(card.thresholds, measured))))

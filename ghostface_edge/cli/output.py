@@ -7,12 +7,11 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import click
 
+from ..atomic import replacing
 from ..errors import GhostFaceError, OptionError
 
 BROKEN_PIPE = 141
@@ -84,19 +83,11 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o666) 
     Raises:
         OptionError: It cannot be written.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{uuid4().hex}.tmp")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with replacing(path, mode=mode) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
     except OSError as error:
-        raise OptionError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+        raise OptionError(f"cannot write {os.fsdecode(path)}: {error.strerror or error}") from error
 
 
 def check_place(output: str, *sources: str) -> None:

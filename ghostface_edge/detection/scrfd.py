@@ -58,7 +58,7 @@ class SCRFD:
         options.intra_op_num_threads = threads
         options.log_severity_level = 4
         try:
-            session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
             self._model = scrfd.SCRFD(session=session)
             self._model.prepare(-1, input_size=_INPUT, det_thresh=score)
         except Exception as error:  # onnxruntime's own classes, and asserts of insightface

@@ -23,7 +23,7 @@ class OnnxSession:
 
     Raises:
         RuntimeMissingError: onnxruntime is not installed.
-        ModelFileError: The bytes are damaged or no ONNX model.
+        ModelFileError: The bytes are damaged, no ONNX model, or one for batches of a fixed size above 1.
         ModelCardError: The file holds no model card.
     """
 
@@ -50,23 +50,36 @@ class OnnxSession:
         # An idle pool must not burn the core that detection or the camera needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            # Without a fallback there is nothing for ONNX Runtime to print on stdout when it fails.
+            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
         except Exception as error:  # onnxruntime raises classes of its own and plain ones
             raise ModelFileError(f"ONNX Runtime cannot load {name}: {_first_line(error)}") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or not outputs or {item.type for item in (*inputs, *outputs)} != {"tensor(float)"}:
             raise ModelFileError(f"{name} is no network with one float32 input and float32 outputs")
         self._input = inputs[0]
-        self._shape = tuple(size if isinstance(size, int) else None for size in self._input.shape)
+        batch, *rest = (size if isinstance(size, int) else None for size in self._input.shape or (0,))
+        if batch not in (None, 1):
+            raise ModelFileError(
+                f"{name} is built for batches of {batch}; a face model takes one picture or any number"
+            )
+        self._one_by_one = batch == 1
+        self._shape = (None, *rest)
 
     def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
         """Run the model; see :meth:`ghostface_edge.runtime.Session.run`."""
         check_input(tensor, self._shape, self._name)
+        if self._one_by_one and len(tensor) > 1:
+            rows = [self._outputs(tensor[index : index + 1]) for index in range(len(tensor))]
+            return tuple(np.concatenate(parts) for parts in zip(*rows))
+        return tuple(self._outputs(tensor))
+
+    def _outputs(self, tensor: FloatArray) -> list[NDArray[np.float32]]:
         try:
             outputs: list[NDArray[np.float32]] = self._session.run(None, {self._input.name: tensor})
         except Exception as error:  # as above
             raise InferenceError(f"ONNX Runtime failed on {self._name}: {_first_line(error)}") from error
-        return tuple(outputs)
+        return outputs
 
 
 def _first_line(error: Exception) -> str:

@@ -276,6 +276,7 @@ def test_bilinear_on_real_photos(lfw_sample: list[Path]) -> None:
         assert close_share(align(image, landmarks), expected) >= 0.999
 
 
+@pytest.mark.insightface
 @pytest.mark.filterwarnings("ignore:.*estimate.* is deprecated:FutureWarning")  # insightface calls scikit-image so
 def test_the_pixels_are_insightfaces(lfw_sample: list[Path]) -> None:
     face_align = pytest.importorskip(

@@ -322,7 +322,8 @@ def test_a_damaged_model(tiny_embedder: Path, tmp_path: Path) -> None:
         FaceEngine(path, Fixed())
 
 
-def test_nothing_on_this_machine() -> None:
+def test_nothing_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GHOSTFACE_EDGE_HOME", str(tmp_path))
     with pytest.raises(MissingModelError, match=r"models pull ghostfacenet-w0\.5-s2"):
         FaceEngine()
 

@@ -492,7 +492,7 @@ class TestModels:
             assert "ada" in gallery
 
     def test_a_new_gallery_needs_a_model(self, path: Path) -> None:
-        with pytest.raises(GalleryError, match=r"people\.db: no such gallery. Give a model"):
+        with pytest.raises(GalleryError, match=r"people\.db: no such gallery. It is made when"):
             Gallery.open(path)
         assert not path.exists()
         path.touch()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
+from ghostface_edge.card import read_card, write_card
 from ghostface_edge.types import Threshold
 
 Runner = Callable[..., Any]
@@ -76,3 +78,33 @@ def test_photos_that_are_missing(run: Runner, offline: Path, pairs: Path, tmp_pa
 def test_errors(run: Runner, tmp_path: Path) -> None:
     assert "no pairs file" in run("eval", "lfw", "--photos", tmp_path, "--pairs", tmp_path / "pairs.txt").error
     assert "Missing option '--pairs'" in run("eval", "lfw", "--photos", tmp_path).error
+
+
+def test_thresholds_go_into_the_card_of_a_model(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
+    """A checkpoint of the user's own becomes one with thresholds, and verify decides by them."""
+    model = tmp_path / "mine.onnx"
+    made = run("convert", offline / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5", "-o", tmp_path / "made", "--json").json
+    data = Path(made["path"]).read_bytes()
+    model.write_bytes(write_card(data, read_card(data).with_thresholds(())))
+    faces = [offline / "photos" / "img20.jpg", offline / "photos" / "img21.jpg"]
+    engine = ["--model", model, "--detector", "yunet-fast"]
+    assert "no thresholds for detector 'yunet-fast'" in run("verify", *faces, *engine).error
+    photos = ["--photos", offline / "lfw" / "images", "--pairs", pairs]
+    assert run("eval", "lfw", *photos, *engine, "--write-thresholds", model).code == 0
+    done = run("verify", *faces, *engine, "--fmr", "0.1", "--json")
+    assert (done.code, done.json["match"]) == (0, True)
+    card = read_card(model.read_bytes())
+    assert done.json["threshold"] == card.threshold(0.1, "yunet-fast").similarity
+    assert write_card(model.read_bytes(), card.with_thresholds(())) == write_card(data, card.with_thresholds(()))
+
+
+def test_thresholds_of_another_model_are_refused(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
+    made = run("convert", offline / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5", "-o", tmp_path, "--json").json
+    data = Path(made["path"]).read_bytes()
+    card = read_card(data)
+    other = tmp_path / "other.onnx"
+    other.write_bytes(write_card(data, replace(card, source=replace(card.source, sha256="0" * 64))))
+    before = other.read_bytes()
+    photos = ["--photos", offline / "lfw" / "images", "--pairs", pairs, "--detector", "yunet-fast"]
+    assert "another checkpoint" in run("eval", "lfw", *photos, "--write-thresholds", other).error
+    assert other.read_bytes() == before

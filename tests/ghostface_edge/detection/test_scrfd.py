@@ -17,6 +17,8 @@ from ghostface_edge.image import Image
 from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import open_session
 
+pytestmark = pytest.mark.insightface
+
 
 @pytest.fixture(scope="module")
 def path(shared: Path) -> Path:

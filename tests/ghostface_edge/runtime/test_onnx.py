@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ghostface_edge.card import ModelCard, write_card
+from ghostface_edge.card import InputSpec, ModelCard, write_card
 from ghostface_edge.errors import (
     InferenceError,
     ModelCardError,
@@ -227,3 +227,20 @@ def test_damaged_models(real_models: ModelStore, name: str, seeds: tuple[int, in
 def test_models_forged_after_the_damage(real_models: ModelStore, name: str, seeds: tuple[int, int]) -> None:
     found = outcomes(real_models.resolve(name), "forged", *seeds)
     assert "ran" in found  # else nothing would have reached the runtime
+
+
+def test_a_model_for_one_picture_takes_many(
+    make_linear: Callable[..., bytes], opened: Callable[[bytes], OnnxSession]
+) -> None:
+    matrix = np.random.default_rng(1).standard_normal((2 * 2 * 3, 4)).astype(np.float32)
+    spec = {"height": 2, "width": 2, "layout": "NHWC", "colour_order": "RGB", "mean": 0.0, "scale": 1.0}
+    session = opened(make_linear(matrix, batch=1, input=InputSpec(**spec)))
+    pictures = np.random.default_rng(2).standard_normal((5, 2, 2, 3)).astype(np.float32)
+    np.testing.assert_allclose(session.run(pictures)[0], pictures.reshape(5, 12) @ matrix, rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_for_batches_of_four_is_refused(
+    make_linear: Callable[..., bytes], opened: Callable[[bytes], OnnxSession]
+) -> None:
+    with pytest.raises(ModelFileError, match="batches of 4"):
+        opened(make_linear(np.ones((112 * 112 * 3, 4), np.float32), batch=4))
