@@ -496,7 +496,7 @@ class TestModels:
             Gallery.open(path)
         assert not path.exists()
         path.touch()
-        with pytest.raises(GalleryError, match="Give a model"):
+        with pytest.raises(GalleryError, match="not a gallery yet"):
             Gallery.open(path)
         with Gallery.open(path, model=MODEL) as gallery:
             assert len(gallery) == 0
