@@ -36,6 +36,7 @@ from .catalog import KNOWN_MODELS, KnownModel, is_safe_name, require_safe_name
 from .download import MAX_BYTES, download
 from .errors import (
     ChecksumError,
+    DownloadError,
     MissingModelError,
     ModelCardError,
     ModelError,
@@ -246,7 +247,11 @@ class ModelStore:
         place = self._place(entry)
         with _replacing(place) as temporary:
             limit = entry.size if entry.confirmed and entry.size is not None else MAX_BYTES
-            download(entry.url, temporary, max_bytes=limit, progress=progress)
+            try:
+                download(entry.url, temporary, max_bytes=limit, progress=progress)
+            except DownloadError as error:
+                advice = f"Without network, put {entry.file} into a folder named in {FOLDERS_VARIABLE}"
+                raise DownloadError(f"{error}. {advice}") from error
             self._accept(entry, temporary, entry.url, allow_unverified=allow_unverified)
         return place
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,19 @@ def shared() -> Path:
             f"real weights and photos are missing: no {folder.name}/ beside the checkout (GHOSTFACE_EDGE_SHARED)"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def loopback() -> None:
+    """For tests that run a server of their own; some sandboxes have not even a loopback network."""
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname(), timeout=2),
+        ):
+            pass
+    except OSError as error:
+        pytest.skip(f"the loopback network is down, so no server can be tested: {error}")
 
 
 @pytest.fixture(autouse=True)

@@ -77,7 +77,7 @@ def send_range(request: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(loopback: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(transfer, "PLAIN_HTTP_HOSTS", frozenset({"127.0.0.1"}))
     monkeypatch.setattr(transfer, "PAUSE", 0.001)
     monkeypatch.setenv("no_proxy", "*")
