@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ghostface_edge.errors import CheckpointError, RuntimeMissingError
+from ghostface_edge.errors import CheckpointError
 
 from .graph import FloatArray
+from .requirement import missing_package
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """First bytes of every HDF5 file (HDF5 File Format Specification 3.0, section II.A)."""
@@ -38,9 +39,7 @@ class Hdf5File:
         try:
             import h5py
         except ImportError as error:
-            raise RuntimeMissingError(
-                'reading a .h5 checkpoint needs the package h5py: pip install "ghostface-edge[convert]"'
-            ) from error
+            raise missing_package("reading a .h5 checkpoint", "h5py") from error
         self._h5py = h5py
         self._data = data
         self._bytes_left = len(data)

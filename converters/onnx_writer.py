@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ghostface_edge.errors import ConversionError, RuntimeMissingError
+from ghostface_edge.errors import ConversionError
 
 from .graph import (
     Add,
@@ -37,6 +37,7 @@ from .graph import (
     Sigmoid,
     Upsample2x,
 )
+from .requirement import missing_package
 
 OPSET = 17
 IR_VERSION = 8
@@ -65,9 +66,7 @@ def write_onnx(graph: Graph, producer: str, *, layout: str = "NHWC") -> bytes:
     try:
         import onnx
     except ImportError as error:
-        raise RuntimeMissingError(
-            'writing an .onnx model needs the package onnx: pip install "ghostface-edge[convert]"'
-        ) from error
+        raise missing_package("writing an .onnx model", "onnx") from error
     writer = _Writer(onnx, graph, layout)
     model = writer.model(producer)
     try:

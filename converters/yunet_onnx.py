@@ -17,12 +17,12 @@ from ghostface_edge.errors import (
     CheckpointError,
     ConversionError,
     ModelFileError,
-    RuntimeMissingError,
     UnsupportedLayerError,
 )
 
 from .graph import Add, Conv, FloatArray, Graph, Input, MaxPool, Node, Relu, Upsample2x
 from .passes.merge_heads import BRANCHES, STRIDES
+from .requirement import missing_package
 
 _TAILS = {
     "cls": ("Sigmoid", "Reshape", "Transpose"),
@@ -52,9 +52,7 @@ def read_yunet_onnx(data: bytes, label: str) -> Graph:
     try:
         import onnx
     except ImportError as error:
-        raise RuntimeMissingError(
-            'reading a .onnx checkpoint needs the package onnx: pip install "ghostface-edge[convert]"'
-        ) from error
+        raise missing_package("reading a .onnx checkpoint", "onnx") from error
     try:
         refuse_external_data(data)
         model = onnx.load_model_from_string(data)

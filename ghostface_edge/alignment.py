@@ -90,12 +90,12 @@ def align(image: Image, landmarks: Any, *, size: int = CROP_SIZE) -> NDArray[np.
         AlignmentError: As :func:`similarity_transform`, or the face lies wholly outside the photo.
         OptionError: ``size`` is not a number of pixels from 1 to 4096.
     """
-    if not isinstance(size, int) or not 1 <= size <= 4096:
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= 4096:
         raise OptionError(f"size={size!r} is not a number of pixels: use 1 to 4096")
     matrix = similarity_transform(landmarks, ARCFACE_TEMPLATE * (size / CROP_SIZE))
     crop, photo = (size, size), (image.width, image.height)
     # Two rectangles are apart where a side of one of them parts them.
-    if _apart(_corners(crop, inverse(matrix)), photo) or _apart(_corners(photo, matrix), crop):
+    if _apart(crop, inverse(matrix), photo) or _apart(photo, matrix, crop):
         raise AlignmentError(f"the face lies outside the photo {image.source} of {image.width} x {image.height} pixels")
     return warp(image.pixels, matrix, size)
 
@@ -121,15 +121,13 @@ def inverse(matrix: FloatArray) -> FloatArray:
     return back
 
 
-def _corners(size: tuple[int, int], matrix: FloatArray) -> FloatArray:
-    """Where a transform takes the centres of a picture's corner pixels."""
-    right, bottom = size[0] - 1, size[1] - 1
-    return mapped(np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]], dtype=np.float64), matrix)
-
-
-def _apart(points: FloatArray, size: tuple[int, int]) -> bool:
-    """Whether one side of a picture has all the points beyond it."""
-    return bool((points.max(axis=0) < 0).any() or (points.min(axis=0) > (size[0] - 1, size[1] - 1)).any())
+def _apart(picture: tuple[int, int], matrix: FloatArray, other: tuple[int, int]) -> bool:
+    """Whether a picture of (width, height), once transformed, lies wholly beyond one side of another picture."""
+    (a, b, x), (c, d, y) = matrix.tolist()
+    right, bottom = picture[0] - 1, picture[1] - 1
+    xs = (x, a * right + x, b * bottom + x, a * right + b * bottom + x)
+    ys = (y, c * right + y, d * bottom + y, c * right + d * bottom + y)
+    return bool(max(xs) < 0 or min(xs) > other[0] - 1 or max(ys) < 0 or min(ys) > other[1] - 1)
 
 
 def _points(values: Any, name: str) -> FloatArray:
@@ -142,8 +140,9 @@ def _points(values: Any, name: str) -> FloatArray:
     points = array.astype(np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
         raise AlignmentError(f"the {name} are not at least three pairs of numbers: shape {points.shape}")
-    if not np.isfinite(points).all():
+    largest = np.abs(points).max()
+    if not np.isfinite(largest):
         raise AlignmentError(f"the {name} hold NaN or infinity")
-    if np.abs(points).max() > 1e6:
+    if largest > 1e6:
         raise AlignmentError(f"the {name} are beyond 1,000,000 pixels")
     return points

@@ -30,7 +30,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def is_safe_name(text: str) -> bool:
     """Whether a text can name a model: letters, digits, dot, dash, underscore; starts with a letter or a digit."""
-    return _SAFE.fullmatch(text) is not None
+    return isinstance(text, str) and _SAFE.fullmatch(text) is not None
 
 
 def require_safe_name(text: str) -> None:

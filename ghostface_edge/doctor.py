@@ -270,14 +270,14 @@ def _missing(store: ModelStore, models: Iterable[StoredModel], options: Mapping[
     """What to do about each model that the options ask for and this machine has not."""
     detector = str(options.get("detector", DEFAULT_DETECTOR))
     wanted = {options.get("model", DEFAULT_EMBEDDER), DEFAULT_DETECTOR if detector.startswith(DEFAULT_DETECTOR) else ""}
-    advice = []
+    advice: dict[str, None] = {}  # in order; the message for one default model may speak of both
     for model in models:
         if model.name in wanted and model.state == "missing":
             try:
                 store.source(model.name)
             except StoreError as error:
-                advice.append(str(error))
-    return advice
+                advice[str(error)] = None
+    return list(advice)
 
 
 def versions() -> dict[str, str | None]:

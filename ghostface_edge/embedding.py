@@ -33,10 +33,12 @@ class Embedder:
 
     Raises:
         ModelCardError: The model is no embedder.
-        OptionError: A batch below 1.
+        OptionError: No session, or a batch below 1.
     """
 
     def __init__(self, session: Session, *, flip: bool = False, batch: int = 8) -> None:
+        if not isinstance(getattr(session, "card", None), ModelCard):
+            raise OptionError(f"{session!r} is no session: open one with open_session(path)")
         if session.card.kind != "embedder":
             raise ModelCardError(f"model {session.card.name!r} is a {session.card.kind}, not an embedder")
         if not isinstance(batch, int) or batch < 1:

@@ -13,8 +13,8 @@ from .alignment import align
 from .card import ModelCard
 from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from .detection import SCRFD, Detector, OpenCVYuNet, YuNet
-from .detection.detector import checked
-from .detection.yunet import MODES
+from .detection.detector import found_by
+from .detection.yunet import MAX_SIZE, MODES
 from .embedding import Embedder
 from .errors import NoFaceError, OptionError, RuntimeMissingError
 from .image import DEFAULT_MAX_PIXELS, Image, ImageSource
@@ -32,7 +32,10 @@ DEFAULT_FMR = 1e-3
 """False-match rate of a decision where the caller states none: one impostor in a thousand is let through."""
 
 DETECTORS = (*MODES.values(), OpenCVYuNet.name, f"{SCRFD.name}:FILE")
-"""Names that ``detector=`` and ``--detector`` take."""
+"""Names that ``detector=`` and ``--detector`` take.
+
+After the name of a YuNet, ``:PIXELS`` sets the longest side of what it sees, such as ``yunet:1280`` for small faces.
+"""
 
 Photo = Union[ImageSource, Face]
 """A photo to find a face in, or a face that was found already."""
@@ -73,6 +76,8 @@ class FaceEngine:
     ) -> None:
         if store is None:
             store = ModelStore()
+        elif not isinstance(store, ModelStore):
+            raise OptionError(f"store {store!r} is no ModelStore")
         if isinstance(model, Embedder):
             if flip or runtime is not None:
                 raise OptionError("flip and runtime are settled by the Embedder that was given")
@@ -82,7 +87,11 @@ class FaceEngine:
             self.embedder = Embedder(session, flip=flip)
         if isinstance(detector, str):
             detector = load_detector(detector, store, threads=threads)
-        elif not (isinstance(getattr(detector, "name", None), str) and callable(getattr(detector, "detect", None))):
+        elif (
+            isinstance(detector, type)
+            or not isinstance(getattr(detector, "name", None), str)
+            or not callable(getattr(detector, "detect", None))
+        ):
             raise OptionError(f"detector {detector!r} is none: it needs a name and a detect method")
         self.detector = detector
         self._max_pixels = max_pixels
@@ -113,7 +122,7 @@ class FaceEngine:
             DetectionError: The detector failed or broke its contract.
             InferenceError: The detector's model failed, or gave NaN or infinity.
         """
-        return checked(self.detector.detect(self.open(photo)), self.detector)
+        return found_by(self.detector, self.open(photo))
 
     def faces(self, photo: ImageSource) -> tuple[Face, ...]:
         """Every face of a photo with its embedding, largest first; an empty tuple where there is none.
@@ -149,7 +158,8 @@ class FaceEngine:
         Args:
             a: A photo, or a :class:`Face` of this model.
             b: The other.
-            fmr: False-match rate at which to decide; the model card must hold a threshold for it.
+            fmr: False-match rate at which to decide; the model card must hold a threshold for it. Faces that another
+                detector found are compared at the same similarity, but then the result states no rate.
             threshold: Cosine similarity from which on it is a match, in place of ``fmr``.
 
         Raises:
@@ -158,8 +168,11 @@ class FaceEngine:
             ModelMismatchError: Two faces of different models.
             GhostFaceError: As :meth:`faces`.
         """
-        limit = self.threshold(fmr) if threshold is None else threshold
-        return decide(similarity(self.face(a), self.face(b)), limit)
+        limit: Threshold | float = self.threshold(fmr) if threshold is None else threshold
+        faces = self.face(a), self.face(b)
+        if isinstance(limit, Threshold) and any(face.model.detector != limit.detector for face in faces):
+            limit = limit.similarity  # nobody measured how often that combination goes wrong
+        return decide(similarity(*faces), limit)
 
     def threshold(self, fmr: float = DEFAULT_FMR) -> Threshold:
         """The measured threshold at a false-match rate, for this model with this detector.
@@ -195,7 +208,7 @@ def load_detector(name: str, store: ModelStore | None = None, *, threads: int | 
     """A detector by its name.
 
     Args:
-        name: One of :data:`DETECTORS`; ``scrfd:FILE`` takes the path of the model after the colon.
+        name: One of :data:`DETECTORS`.
         store: Where YuNet is looked up; by default the user's own store.
         threads: CPU threads of one inference.
 
@@ -205,20 +218,21 @@ def load_detector(name: str, store: ModelStore | None = None, *, threads: int | 
         RuntimeMissingError: An optional package is not installed.
     """
     store = ModelStore() if store is None else store
-    kind, _, path = name.partition(":")
-    if kind == SCRFD.name and path:
-        return SCRFD(path, threads=threads)
-    if name == OpenCVYuNet.name:
-        return OpenCVYuNet(store.source(DEFAULT_DETECTOR))
+    kind, colon, argument = name.partition(":")
+    if kind == SCRFD.name and argument:
+        return SCRFD(argument, threads=threads)
     modes = {value: key for key, value in MODES.items()}
-    if name not in modes:
+    if kind not in (*modes, OpenCVYuNet.name) or (colon and not argument.isdecimal()):
         raise OptionError(f"detector {name!r} is none of {', '.join(DETECTORS)}")
+    max_size = int(argument[:9]) if colon else MAX_SIZE
+    if kind == OpenCVYuNet.name:
+        return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size)
     try:
         session = open_session(store.resolve(DEFAULT_DETECTOR), threads=threads)
     except RuntimeMissingError as error:
         _log.warning("detector %s falls back to OpenCV's, which is slower and less accurate: %s", name, error)
-        return OpenCVYuNet(store.source(DEFAULT_DETECTOR))
-    return YuNet(session, mode=modes[name])
+        return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size)
+    return YuNet(session, mode=modes[kind], max_size=max_size)
 
 
 def _prominence(face: Detection, image: Image) -> float:

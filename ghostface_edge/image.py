@@ -23,7 +23,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from io import BytesIO
 from typing import Any, Union
 
@@ -76,11 +76,17 @@ _UPRIGHT = {
 _BYTES_PER_PIXEL, _METADATA_BYTES = 8, 2**24
 
 
+_RGB = object()  # what the methods of Image pass to say that they know the colour order
+_WHICH_ORDER = (
+    "an array does not tell its colour order: use Image.from_rgb(array), or Image.from_bgr(array) for what OpenCV reads"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """An upright RGB picture.
 
-    Made by :meth:`open`, :meth:`from_rgb` or :meth:`from_bgr`.
+    Made by :meth:`open`, :meth:`from_rgb` or :meth:`from_bgr` alone: ``Image(array)`` would not tell the colour order.
 
     Attributes:
         pixels: (height, width, 3) uint8, red first, C-contiguous, read-only, and nobody else's to change.
@@ -89,8 +95,11 @@ class Image:
 
     pixels: NDArray[np.uint8] = field(repr=False)
     source: str = "array"
+    order: InitVar[object] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, order: object) -> None:
+        if order is not _RGB:
+            raise ImageError(_WHICH_ORDER)
         _check_array(self.pixels, self.source)
         if not _immutable(self.pixels):
             copy = np.array(self.pixels, order="C")
@@ -137,10 +146,7 @@ class Image:
         if isinstance(source, PIL.Image.Image):
             return _from_pil(source, max_pixels)
         if isinstance(source, np.ndarray):
-            raise ImageError(
-                "an array does not tell its colour order: use Image.from_rgb(array), or Image.from_bgr(array) for what "
-                "OpenCV reads"
-            )
+            raise ImageError(_WHICH_ORDER)
         raise ImageError(f"a picture is a path, bytes, a PIL image or an Image, not {type(source).__name__}")
 
     @classmethod
@@ -154,7 +160,7 @@ class Image:
         Raises:
             ImageError: Another shape or dtype, no pixels, or a side above :data:`MAX_SIDE`.
         """
-        return cls(array, source)
+        return cls(array, source, _RGB)
 
     @classmethod
     def from_bgr(cls, array: NDArray[np.uint8], *, source: str = "BGR array") -> Image:
@@ -168,7 +174,7 @@ class Image:
             ImageError: Another shape or dtype, no pixels, or a side above :data:`MAX_SIDE`.
         """
         _check_array(array, source)
-        return cls(array[..., ::-1], source)
+        return cls(array[..., ::-1], source, _RGB)
 
 
 ImageSource = Union[str, "os.PathLike[str]", bytes, PIL.Image.Image, Image]
@@ -307,7 +313,7 @@ def _upright_rgb(image: PIL.Image.Image, orientation: int, source: str) -> Image
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
     width, height = image.size
-    return Image(np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, 3), source)
+    return Image(np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, 3), source, _RGB)
 
 
 def _rgb(image: PIL.Image.Image, source: str) -> PIL.Image.Image:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Union
 from uuid import uuid4
 
 from .card import ModelCard, read_card
-from .catalog import KNOWN_MODELS, KnownModel, is_safe_name, require_safe_name
+from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, KNOWN_MODELS, KnownModel, is_safe_name, require_safe_name
 from .download import MAX_BYTES, download
 from .errors import (
     ChecksumError,
@@ -101,6 +101,9 @@ class ModelStore:
         folders: Further folders whose files are recognised by sha256, whatever they are called; by default the entries
             of ``GHOSTFACE_EDGE_MODELS``, separated like those of ``PATH``. Nothing is ever written there.
         catalog: The models known by name.
+
+    Raises:
+        OptionError: ``home`` is no path, or ``folders`` no list of paths.
     """
 
     def __init__(
@@ -110,8 +113,8 @@ class ModelStore:
         *,
         catalog: Iterable[KnownModel] = KNOWN_MODELS,
     ) -> None:
-        self.home = _home() if home is None else Path(home)
-        self.folders = _folders() if folders is None else tuple(Path(folder) for folder in folders)
+        self.home = _home() if home is None else _as_path(home, "home")
+        self.folders = _folders() if folders is None else _as_paths(folders)
         for folder in self.folders:
             if not os.path.isdir(folder):
                 _log.warning("%s is to be searched for models and is not a folder; going on without it", folder)
@@ -142,7 +145,8 @@ class ModelStore:
 
         Raises:
             UnknownModelError: The name is not known.
-            MissingModelError: The file is not on this machine; the message has the two ways to get it.
+            MissingModelError: The file is not on this machine; the message has the two ways to get it, and says why a
+                file of the right name in the folders was not taken.
         """
         entry = self._entry(name)
         found = self._find(entry)
@@ -187,6 +191,7 @@ class ModelStore:
             precision: Numerical form of the weights, such as ``float32``.
 
         Raises:
+            OptionError: ``model`` is of a type that is neither.
             UnknownModelError: Neither a known name nor a path.
             MissingModelError: The file is not on this machine; the message has the two ways to get it.
             ConversionError: The source cannot be converted.
@@ -216,8 +221,9 @@ class ModelStore:
 
         Args:
             name: A known model.
-            allow_unverified: Accept a file whose published sha256 is not known, check what can be checked, and pin what
-                was seen: from then on this machine takes no other file for that name.
+            allow_unverified: Accept a file whose published sha256 is not known for sure, one of the right name in the
+                folders before a download; check what can be checked, and pin what was seen: from then on this machine
+                takes no other file for that name.
             progress: False for no progress bar; otherwise there is one where stderr is a terminal.
 
         Raises:
@@ -233,17 +239,15 @@ class ModelStore:
             return found
         if not entry.url:
             raise self._missing(entry)
-        if entry.sha256 is None:
-            if not allow_unverified:
-                raise ChecksumError(
-                    f"no sha256 is known for model {name!r}, so a download of {entry.url} cannot be verified. "
-                    f"{_ON_TRUST.format(name)} (the file is pinned from then on)"
-                )
-            for folder in self.folders:
-                found = folder / entry.file
-                if os.path.isfile(found):
-                    self._accept(entry, found, str(found), allow_unverified=True)
-                    return found
+        if entry.sha256 is None and not allow_unverified:
+            raise ChecksumError(
+                f"no sha256 is known for model {name!r}, so a download of {entry.url} cannot be verified. "
+                f"{_ON_TRUST.format(name)} (the file is pinned from then on)"
+            )
+        found = self._namesake(entry)
+        if found is not None and allow_unverified and not entry.confirmed:
+            self._accept(entry, found, str(found), allow_unverified=True)
+            return found
         place = self._place(entry)
         with _replacing(place) as temporary:
             limit = entry.size if entry.confirmed and entry.size is not None else MAX_BYTES
@@ -251,6 +255,8 @@ class ModelStore:
                 download(entry.url, temporary, max_bytes=limit, progress=progress)
             except DownloadError as error:
                 advice = f"Without network, put {entry.file} into a folder named in {FOLDERS_VARIABLE}"
+                if found is not None:
+                    advice = f"{found}: {self._difference(entry, found)}"
                 raise DownloadError(f"{error}. {advice}") from error
             self._accept(entry, temporary, entry.url, allow_unverified=allow_unverified)
         return place
@@ -290,25 +296,35 @@ class ModelStore:
         self._pin(entry)
         return self._stored(entry)
 
-    def remove(self, name: str) -> None:
-        """Forget what the store holds of a model: its source, its pin and, for an added model, its name.
+    def remove(self, name: str) -> bool:
+        """Forget what the store holds of a model: its source, its pin, what it was converted to and an added name.
+
+        Returns:
+            Whether there was anything.
 
         Raises:
             UnknownModelError: The name is not known.
             StoreError: The files cannot be removed.
         """
         folder = self._place(self._entry(name)).parent
+        # As _converted names them. No precision and no hash has a dash, so the files of `a-b` are not those of `a`.
+        pattern = re.compile(re.escape(name) + r"-[^-]+-[0-9a-f]{16}\.[^-]+")
+        converted = self.home / "converted"
+        doomed = [converted / file for file in _listing(converted) if pattern.fullmatch(file)]
         if os.path.isdir(folder):
-            with _errors("remove", folder):
-                shutil.rmtree(folder)
+            doomed.append(folder)
+        for path in doomed:
+            with _errors("remove", path):
+                shutil.rmtree(path) if path == folder else path.unlink(missing_ok=True)
+        return bool(doomed)
 
     # ------------------------------------------------------------------------------------------------------------
     # Names, pins and places
 
     def _names(self) -> tuple[str, ...]:
-        pins = sorted((self.home / "models").glob("*/pin.json"))
-        added = (pin.parent.name for pin in pins if pin.parent.name not in self._catalog)
-        return (*self._catalog, *added)
+        folder = self.home / "models"
+        added = (name for name in _listing(folder) if os.path.isfile(folder / name / "pin.json"))
+        return (*self._catalog, *(name for name in added if name not in self._catalog))
 
     def _entry(self, name: str) -> KnownModel:
         known = self._catalog.get(name)
@@ -324,13 +340,16 @@ class ModelStore:
 
     def _pinned(self, name: str) -> KnownModel | None:
         path = self.home / "models" / name / "pin.json"
+        with _errors("look into", path):
+            try:
+                data = path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         try:
-            pinned = KnownModel(**json.loads(path.read_text(encoding="utf-8")))
+            pinned = KnownModel(**json.loads(data.decode("utf-8")))
             if pinned.name != name or pinned.sha256 is None or pinned.size is None:
                 raise OptionError("it names another model, or no sha256 and size")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise StoreError(f"the pin {path} cannot be used: {error}. Remove the folder {path.parent}") from error
         return pinned
 
@@ -351,7 +370,7 @@ class ModelStore:
 
     def _path(self, model: ModelName) -> Path:
         """An existing file; a text that does not even look like a path is an unknown name."""
-        path = Path(model)
+        path = _as_path(model, "model")
         if os.path.isfile(path):
             return path
         if isinstance(model, str) and not re.search(r"[/\\]|\.(onnx|h5|tflite)$", model, re.IGNORECASE):
@@ -375,11 +394,29 @@ class ModelStore:
             return MissingModelError(
                 f"model {entry.name!r} was added, but {where} is gone or damaged. Remove and add it again"
             )
-        pull = f"ghostface-edge models pull {entry.name}" + ("" if entry.sha256 else " --allow-unverified")
-        return MissingModelError(
-            f"model {entry.name!r} is not on this machine. Run: {pull}; or put {entry.file} into a folder named in "
-            f"{FOLDERS_VARIABLE}" + ("" if entry.sha256 else " and run the same")
+        missing = self._missing_with(entry)
+        names, which = " and ".join(repr(item.name) for item in missing), f" {entry.name}"
+        said = f"model {names} is not on this machine"
+        if len(missing) > 1:
+            said, which = f"models {names} are not on this machine", ""  # without a name, pull gets the default models
+        rejected = [
+            f"{path}: {self._difference(item, path)}"
+            for item in missing
+            if item.sha256 is not None and (path := self._namesake(item)) is not None
+        ]
+        ways = (
+            f"Run: ghostface-edge models pull{which}{'' if entry.sha256 else ' --allow-unverified'}; or put "
+            f"{' and '.join(item.file for item in missing)} into a folder named in {FOLDERS_VARIABLE}"
+            f"{'' if entry.sha256 else ' and run the same'}"
         )
+        return MissingModelError(". ".join((said, *rejected, ways)))
+
+    def _missing_with(self, entry: KnownModel) -> tuple[KnownModel, ...]:
+        """The missing entry; with a default model the other one too if it is missing, for the main job needs both."""
+        defaults = [self._entry(name) for name in (DEFAULT_DETECTOR, DEFAULT_EMBEDDER) if name in self._catalog]
+        if entry not in defaults:
+            return (entry,)
+        return tuple(item for item in defaults if item == entry or self._stored(item).state == "missing")
 
     # ------------------------------------------------------------------------------------------------------------
     # Bytes
@@ -394,6 +431,11 @@ class ModelStore:
         if os.path.isfile(place):
             _log.warning("%s is damaged and is not used", place)
         return None
+
+    def _namesake(self, entry: KnownModel) -> Path | None:
+        """A file in the folders that is called as the source is, whatever is in it."""
+        paths = (folder / entry.file for folder in self.folders)
+        return next((path for path in paths if os.path.isfile(path)), None)
 
     def _is(self, path: Path, entry: KnownModel) -> bool:
         """Whether a file is this source; only one of the right size is read."""
@@ -434,11 +476,7 @@ class ModelStore:
             return
         origin = f"model {entry.name!r} from {origin}"
         if entry.confirmed or (entry.sha256 is not None and not allow_unverified):
-            whose = "the one published or pinned" if entry.confirmed else "the copy we tested"
-            raise ChecksumError(
-                f"{origin}: sha256 {sha256} ({size} bytes) is not {whose}, {entry.sha256} ({entry.size} bytes)"
-                + ("" if entry.confirmed else f". {_ON_TRUST.format(entry.name)}")
-            )
+            raise ChecksumError(f"{origin}: {self._difference(entry, path)}")
         _require_hdf5(path, origin)
         if entry.sha256 is None and entry.git_blob not in (None, _git_blob(path)):
             raise ChecksumError(
@@ -447,6 +485,14 @@ class ModelStore:
             )
         _log.warning("model %s is unverified; pinned: sha256 %s, %d bytes", entry.name, sha256, size)
         self._pin(replace(entry, sha256=sha256, size=size, confirmed=True))
+
+    def _difference(self, entry: KnownModel, path: Path) -> str:
+        """Why a file is not the source of a model whose sha256 is known, and what to do if it is to be taken anyway."""
+        whose = "the one published or pinned" if entry.confirmed else "the copy we tested"
+        return (
+            f"sha256 {self._sha256(path)} ({path.stat().st_size} bytes) is not {whose}, {entry.sha256} "
+            f"({entry.size} bytes)" + ("" if entry.confirmed else f". {_ON_TRUST.format(entry.name)}")
+        )
 
     def _serves(self, path: Path, entry: KnownModel) -> bool:
         """Whether a converted file is there, undamaged and made from this source."""
@@ -499,6 +545,31 @@ def _folders() -> tuple[Path, ...]:
     return tuple(Path(os.path.expanduser(entry)) for entry in entries if entry)
 
 
+def _as_path(value: ModelName, what: str) -> Path:
+    try:
+        path = Path(value)
+    except TypeError as error:
+        raise OptionError(f"{what} {value!r} is not a path, but of type {type(value).__name__}") from error
+    if "\0" in str(path):
+        raise OptionError(f"{what} {value!r} is not a path, for it holds a NUL")
+    return path
+
+
+def _as_paths(folders: Iterable[ModelName]) -> tuple[Path, ...]:
+    if isinstance(folders, (str, bytes, os.PathLike)) or not isinstance(folders, Iterable):
+        raise OptionError(f"folders {folders!r} is not a list of folders")
+    return tuple(_as_path(folder, "folder") for folder in folders)
+
+
+def _listing(folder: Path) -> list[str]:
+    """What lies in a folder of the store, in order; nothing where there is no such folder."""
+    with _errors("look into", folder):
+        try:
+            return sorted(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
 def _converter() -> ModuleType:
     # By name, because the folder stands beside this package in a checkout and inside it only once installed.
     return import_module("ghostface_edge.converters.convert")
@@ -540,7 +611,8 @@ def _temporary(place: Path) -> Iterator[Path]:
     """A free name beside ``place``; whatever lies there when the block ends is removed."""
     with _errors("write", place):
         place.parent.mkdir(parents=True, exist_ok=True)
-    for left in place.parent.glob(".*.tmp"):
+        leftovers = list(place.parent.glob(".*.tmp"))
+    for left in leftovers:
         with suppress(OSError):  # another process may be tidying too
             if time.time() - left.stat().st_mtime > _STALE:
                 _discard(left)
@@ -553,10 +625,11 @@ def _temporary(place: Path) -> Iterator[Path]:
 
 
 def _discard(path: Path) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be closed to us: that is what the caller hears of, not this
+            path.unlink()
 
 
 @contextmanager

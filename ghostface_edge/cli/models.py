@@ -40,7 +40,7 @@ def list_(as_json: bool) -> None:
 def pull(names: tuple[str, ...], allow_unverified: bool, as_json: bool) -> int:
     """Download models that are not on this machine; without a name the two that the main job needs.
 
-    Address, licence and sha256 are told before a download starts. The file's path is printed.
+    Address, licence, size and sha256 are told before a download starts. The file's path is printed.
     """
     from ..catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
     from ..models import ModelStore
@@ -107,8 +107,9 @@ def remove(name: str, as_json: bool) -> None:
     """Remove what the store holds of a model."""
     from ..models import ModelStore
 
-    ModelStore().remove(name)
-    answer({"removed": name}, f"removed {name}", as_json)
+    removed = ModelStore().remove(name)
+    text = f"removed {name}" if removed else f"nothing to remove: the store holds no file of {name}"
+    answer({"removed": name if removed else None}, text, as_json)
 
 
 @models.command(short_help="Where a model lies.")
@@ -125,6 +126,7 @@ def path(name: str, as_json: bool) -> None:
 def _announce(entry: KnownModel) -> None:
     report("source", entry.url or "none: added by the user")
     report("licence", entry.licence)
+    report("size", "not known" if entry.size is None else _size(entry.size))
     report("sha256", entry.sha256 or "not known")
     if entry.note:
         report("note", entry.note)

@@ -62,7 +62,8 @@ _NO_THREADS = click.option("--threads", type=click.IntRange(min=1), hidden=True,
 _DETECTOR = click.option(
     "--detector",
     metavar="NAME",
-    help="yunet, yunet-fast, yunet-plain, yunet-opencv or scrfd:FILE.  [default: yunet]",
+    help="yunet, yunet-fast, yunet-plain or yunet-opencv, with :PIXELS for another input size than 640, such as "
+    "yunet:1280 for small faces; or scrfd:FILE.  [default: yunet]",
 )
 _MODEL = click.option(
     "--model",
@@ -70,6 +71,12 @@ _MODEL = click.option(
     help="A name from `models list`, a model or a checkpoint.  [default: ghostfacenet-w0.5-s2]",
 )
 _RUNTIME = click.option("--runtime", metavar="onnx|litert", help="What runs the model.  [default: what its file needs]")
+_MAX_PIXELS = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Largest photo to decode, width times height.  [default: 50000000]",
+)
 _FLIP = click.option(
     "--flip", is_flag=True, help="Embed the mirrored face too: a little more accurate, twice the time."
 )
@@ -97,10 +104,10 @@ def _all(*options: Callable[[Function], Function]) -> Callable[[Function], Funct
 plain_options = _all(_NO_THREADS, _JSON, _VERBOSE)
 """Of a verb that runs no model."""
 
-detector_options = _all(_DETECTOR, _THREADS, _JSON, _VERBOSE)
+detector_options = _all(_DETECTOR, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
 """Of a verb that runs a detector alone."""
 
-engine_options = _all(_MODEL, _DETECTOR, _RUNTIME, _FLIP, _THREADS, _JSON, _VERBOSE)
+engine_options = _all(_MODEL, _DETECTOR, _RUNTIME, _FLIP, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
 """Of a verb that makes an engine; all but ``as_json`` go to :func:`load_engine`."""
 
 

@@ -37,17 +37,17 @@ def detect(photos: tuple[str, ...], draw: str | None, as_json: bool, **options: 
     created if absent.
     """
     from ..catalog import DEFAULT_DETECTOR
-    from ..detection.detector import checked
+    from ..detection.detector import found_by
     from ..drawing import drawn, encoded
     from ..engine import load_detector
-    from ..image import Image
+    from ..image import DEFAULT_MAX_PIXELS, Image
 
     places = _places(photos, draw)
     detector = load_detector(options["detector"] or DEFAULT_DETECTOR, threads=options["threads"])
 
     def work(photo: str) -> _Entry:
-        image = Image.open(photo)
-        faces = checked(detector.detect(image), detector)
+        image = Image.open(photo, max_pixels=options["max_pixels"] or DEFAULT_MAX_PIXELS)
+        faces = found_by(detector, image)
         entry: _Entry = {"width": image.width, "height": image.height, "faces": [face.to_dict() for face in faces]}
         if photo in places:
             write_file(places[photo], encoded(drawn(image, faces), places[photo]))

@@ -26,11 +26,12 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import DetectionError
+from ..errors import DetectionError, GhostFaceError, OptionError
 from ..image import Image
 from ..types import Box, Detection
 
@@ -50,6 +51,35 @@ class Detector(Protocol):
     def detect(self, image: Image) -> Sequence[Detection]:
         """Every face of a photo, in any order; an empty sequence where there is none."""
         ...
+
+
+def check_options(score: float, max_size: int = 640, *, least: float = 0.0) -> None:
+    """Refuse a senseless score or input size.
+
+    Raises:
+        OptionError: ``score`` is not between ``least`` and 1, or ``max_size`` is no size of 32 to 4096 pixels.
+    """
+    if isinstance(score, bool) or not isinstance(score, Real) or not (least <= score < 1 and score > 0):
+        raise OptionError(f"score={score!r} is not between {least:g} and 1")
+    if isinstance(max_size, bool) or not isinstance(max_size, Integral) or not 32 <= max_size <= 4096:
+        raise OptionError(f"max_size={max_size!r} is not a size between 32 and 4096 pixels")
+
+
+def found_by(detector: Detector, image: Image) -> tuple[Detection, ...]:
+    """The faces that a detector finds in a photo, largest first, after its contract was checked.
+
+    Raises:
+        DetectionError: It failed, or broke its contract; see :func:`checked`.
+        GhostFaceError: As the detector raises it.
+    """
+    try:
+        return checked(detector.detect(image), detector)
+    except GhostFaceError:
+        raise
+    except Exception as error:  # a detector of the user's own may raise anything
+        raise DetectionError(
+            f"detector {detector.name!r} failed on {image.source}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def checked(detections: Any, detector: Detector) -> tuple[Detection, ...]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from ..catalog import DEFAULT_DETECTOR, KNOWN_MODELS
-from ..errors import DetectionError, ModelFileError, OptionError
+from ..errors import DetectionError, ModelFileError
 from ..image import Image
 from ..runtime.session import read_model
 from ..types import Detection
 from .anchors import Anchors
+from .detector import check_options
 from .yunet import MAX_SIZE, ratio, shrunk
 
 _PUBLISHED = next(entry for entry in KNOWN_MODELS if entry.name == DEFAULT_DETECTOR)
@@ -41,18 +44,16 @@ class OpenCVYuNet:
     def __init__(self, path: str | os.PathLike[str], *, score: float = 0.7, max_size: int = MAX_SIZE) -> None:
         import cv2
 
-        if not 0 < score < 1:
-            raise OptionError(f"score={score!r} is not between 0 and 1")
-        if not 32 <= max_size <= 4096:
-            raise OptionError(f"max_size={max_size!r} is not a size between 32 and 4096 pixels")
+        check_options(score, max_size)
         data = read_model(path)
         if hashlib.sha256(data).hexdigest() != _PUBLISHED.sha256:
             raise ModelFileError(f"{path} is not {_PUBLISHED.file} as the OpenCV Zoo publishes it, or is damaged")
         self._max_size = max_size
         self._lock = threading.Lock()  # the input size is a state of the detector
         try:
-            # By its path: OpenCV 4.8 takes no bytes here.
-            self._detector = cv2.FaceDetectorYN.create(os.fspath(path), "", (320, 320), score, 0.3, 5000)
+            with _quiet():
+                # By its path: OpenCV 4.8 takes no bytes here.
+                self._detector = cv2.FaceDetectorYN.create(os.fspath(path), "", (320, 320), score, 0.3, 5000)
         except cv2.error as error:
             raise ModelFileError(f"OpenCV cannot load {Path(path).name} as a YuNet: {str(error).strip()}") from error
 
@@ -74,3 +75,20 @@ class OpenCVYuNet:
         corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
         found = Anchors(rows[:, 14], corners, rows[:, 4:14].reshape(-1, 5, 2)).rescaled(ratio(image.pixels, view))
         return found.detections()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep OpenCV 5 from warning on stderr that its own default target is not supported; OpenCV 4 says nothing."""
+    import cv2
+
+    logging = getattr(cv2.utils, "logging", None)
+    if logging is None:
+        yield
+        return
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..card import refuse_external_data
-from ..errors import DetectionError, ModelFileError, OptionError, RuntimeMissingError
+from ..errors import DetectionError, ModelFileError, RuntimeMissingError
 from ..image import Image
 from ..runtime.session import read_model, thread_count
 from ..types import Detection
 from .anchors import Anchors
+from .detector import check_options
 from .yunet import ratio, shrunk
 
 _INPUT = (640, 640)  # width, height: the fixed input of the published files, and insightface's own default
@@ -42,8 +43,7 @@ class SCRFD:
     name = "scrfd"
 
     def __init__(self, path: str | os.PathLike[str], *, score: float = 0.5, threads: int | None = None) -> None:
-        if not 0 < score < 1:
-            raise OptionError(f"score={score!r} is not between 0 and 1")
+        check_options(score)
         threads = thread_count(threads)
         data = read_model(path)
         refuse_external_data(data)

@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..alignment import ARCFACE_TEMPLATE, CROP_SIZE, inverse, mapped, similarity_transform, warp
+from ..card import ModelCard
 from ..errors import AlignmentError, DetectionError, InferenceError, OptionError
 from ..image import Image
 from ..runtime import Session
 from ..types import Detection
 from .anchors import STRIDES, Anchors, decode, joined
+from .detector import check_options
 
 FloatArray = NDArray[np.float32]
 
@@ -31,7 +33,10 @@ MODES = {"accurate": "yunet", "fast": "yunet-fast", "plain": "yunet-plain"}
 """Mode to the name that templates and thresholds carry."""
 
 MAX_SIZE = 640
-"""Longest side, in pixels, of what the network sees of a photo; about 1/60 of it is the smallest face found."""
+"""Longest side, in pixels, of what the network sees of a photo; about 1/60 of it is the smallest face found.
+
+Where no face is found in a larger photo, the two blending modes look once more at twice this size.
+"""
 
 _GLANCE = 160
 """Longest side of a second, small view of the whole photo, for faces that fill most of it."""
@@ -70,12 +75,11 @@ class YuNet:
     def __init__(
         self, session: Session, *, mode: str = "accurate", score: float = 0.7, max_size: int = MAX_SIZE
     ) -> None:
-        if mode not in MODES:
+        if not isinstance(mode, str) or mode not in MODES:
             raise OptionError(f"mode {mode!r} is none of {', '.join(MODES)}")
-        if not _FLOOR <= score < 1:
-            raise OptionError(f"score={score!r} is not between {_FLOOR} and 1")
-        if not (isinstance(max_size, int) and 32 <= max_size <= 4096):
-            raise OptionError(f"max_size={max_size!r} is not a size between 32 and 4096 pixels")
+        check_options(score, max_size, least=_FLOOR)
+        if not isinstance(getattr(session, "card", None), ModelCard):
+            raise OptionError(f"{session!r} is no session: open one with open_session(path)")
         spec = session.card.input
         if not session.card.architecture.startswith("yunet") or (spec.layout, spec.colour_order) != ("NCHW", "RGB"):
             raise DetectionError(
@@ -90,7 +94,13 @@ class YuNet:
 
     def detect(self, image: Image) -> tuple[Detection, ...]:
         """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""
-        view = shrunk(image.pixels, self._max_size)
+        found = self._find(image, self._max_size)
+        if not found and self._mode != "plain" and max(image.width, image.height) > self._max_size:
+            found = self._find(image, 2 * self._max_size)  # the faces may be too small, not absent
+        return found
+
+    def _find(self, image: Image, longest: int) -> tuple[Detection, ...]:
+        view = shrunk(image.pixels, longest)
         anchors = self._look(view)
         if self._mode != "plain" and max(view.shape) > 2 * _GLANCE:
             glance = shrunk(view, _GLANCE)

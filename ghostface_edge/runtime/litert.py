@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InferenceError, ModelFileError, RuntimeMissingError
-from .session import FloatArray, check_input
+from .session import FloatArray, check_input, naming
 from .tflite_card import read_tflite_card
 
 _PACKAGES = ("ai_edge_litert", "tflite_runtime")
@@ -39,7 +39,8 @@ class LiteRTSession:
 
     def __init__(self, data: bytes, *, threads: int, name: str) -> None:
         package, interpreter = _interpreter(name)
-        self.card = read_tflite_card(data)
+        with naming(name):
+            self.card = read_tflite_card(data)
         self.threads = threads
         self.version = f"{package.__name__} {getattr(package, '__version__', 'of unknown version')}"
         self._name = name

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..card import read_card, refuse_external_data
 from ..errors import InferenceError, ModelFileError, RuntimeMissingError
-from .session import FloatArray, check_input
+from .session import FloatArray, check_input, naming
 
 
 class OnnxSession:
@@ -36,8 +36,9 @@ class OnnxSession:
             raise RuntimeMissingError(
                 f'{name} needs ONNX Runtime, which is not installed: pip install "ghostface-edge[onnx]"'
             ) from error
-        self.card = read_card(data)
-        refuse_external_data(data)
+        with naming(name):
+            self.card = read_card(data)
+            refuse_external_data(data)
         self.threads = threads
         self.version = f"onnxruntime {ort.__version__}"
         self._name = name

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..card import ModelCard
-from ..errors import ModelFileError, ModelInputError, OptionError
+from ..errors import ModelCardError, ModelFileError, ModelInputError, OptionError
 
 FloatArray = NDArray[np.float32]
 
@@ -115,6 +118,15 @@ def read_model(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
+@contextmanager
+def naming(model: str) -> Iterator[None]:
+    """Put the model's name before what is wrong with it."""
+    try:
+        yield
+    except (ModelFileError, ModelCardError) as error:
+        raise type(error)(f"{model}: {error}") from error
+
+
 def thread_count(threads: int | None) -> int:
     """The number of threads that was asked for, or the default.
 
@@ -123,9 +135,9 @@ def thread_count(threads: int | None) -> int:
     """
     if threads is None:
         return default_threads()
-    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
+    if not isinstance(threads, Integral) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
         raise OptionError(f"threads={threads!r} is not a number of threads: use 1 to {MOST_THREADS}")
-    return threads
+    return int(threads)
 
 
 def default_threads() -> int:

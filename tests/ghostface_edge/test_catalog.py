@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -79,8 +80,10 @@ def test_safe_names(name: str) -> None:
     require_safe_name(name)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "-x", "a/b", "a\\b", "a b", "a\n", "a\0", "ä", "x" * 65])
-def test_unsafe_names(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".hidden", "-x", "a/b", "a\\b", "a b", "a\n", "a\0", "ä", "x" * 65, 5, None]
+)
+def test_unsafe_names(name: Any) -> None:
     with pytest.raises(OptionError, match="is not usable"):
         require_safe_name(name)
 

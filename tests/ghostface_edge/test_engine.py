@@ -322,9 +322,53 @@ def test_a_damaged_model(tiny_embedder: Path, tmp_path: Path) -> None:
         FaceEngine(path, Fixed())
 
 
+class Raising:
+    """A detector of a user's that fails in its own way."""
+
+    name = "raising"
+
+    def detect(self, image: Image) -> tuple[Detection, ...]:
+        raise ZeroDivisionError("no eyes")
+
+
+def test_a_detector_that_raises(tiny_embedder: Path) -> None:
+    engine = FaceEngine(tiny_embedder, Raising())
+    for call in (engine.detect, engine.faces, engine.face):
+        with pytest.raises(DetectionError, match="'raising' failed on RGB array: ZeroDivisionError: no eyes"):
+            call(Image.from_rgb(noise()))
+
+
+@pytest.mark.parametrize("detector", [Fixed, None, 5, object()])
+def test_what_is_no_detector(tiny_embedder: Path, detector: Any) -> None:
+    with pytest.raises(OptionError, match="needs a name and a detect method"):
+        FaceEngine(tiny_embedder, detector)
+
+
+def test_what_is_no_store(tiny_embedder: Path) -> None:
+    with pytest.raises(OptionError, match="is no ModelStore"):
+        FaceEngine(tiny_embedder, Fixed(), store="here")  # type: ignore[arg-type]
+
+
+def test_no_rate_is_stated_for_faces_of_another_detector(make_linear: Callable[..., bytes], tmp_path: Path) -> None:
+    """The threshold was measured with the detector ``fixed``."""
+    from ghostface_edge.types import Threshold
+
+    matrix = np.random.default_rng(3).standard_normal((112 * 112 * 3, 8)).astype(np.float32)
+    measured = Threshold(0.01, 0.5, "fixed", 0.1, 1000, 100, "test")
+    (tmp_path / "m.onnx").write_bytes(make_linear(matrix, thresholds=(measured,)))
+    engine = FaceEngine(tmp_path / "m.onnx", Fixed(at(0, 0)))
+    other = Fixed(at(0, 0))
+    other.name = "other"
+    photo = Image.from_rgb(noise())
+    same, strange = engine.face(photo), FaceEngine(tmp_path / "m.onnx", other).face(photo)
+    assert engine.verify(same, photo, fmr=0.01).fmr == 0.01
+    result = engine.verify(same, strange, fmr=0.01)
+    assert (result.fmr, result.threshold, result.match) == (None, 0.5, True)
+
+
 def test_nothing_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GHOSTFACE_EDGE_HOME", str(tmp_path))
-    with pytest.raises(MissingModelError, match=r"models pull ghostfacenet-w0\.5-s2"):
+    with pytest.raises(MissingModelError, match=r"ghostfacenet-w0\.5-s2.*models pull"):
         FaceEngine()
 
 
@@ -467,3 +511,39 @@ def test_memory_does_not_grow_with_the_photos(shared: Path, photos: int) -> None
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(result.stdout) < 10_000_000
+
+
+@pytest.mark.parametrize(
+    "name", ["yunet:", "yunet:12x", "yunet:-5", "yunet:8", "yunet-fast:99999999999", "yunet-opencv:1"]
+)
+def test_senseless_input_sizes(real_models: ModelStore, name: str) -> None:
+    with pytest.raises(OptionError, match=r"is none of yunet|is not a size between 32 and 4096"):
+        load_detector(name, real_models)
+
+
+def test_a_larger_input_finds_smaller_faces(real_models: ModelStore, shared: Path) -> None:
+    """A face of about 20 pixels beside one of 200, in 2,400 x 1,600: at 640 pixels only the larger is seen."""
+    import cv2
+
+    face = cv2.imread(str(shared / "lfw" / "images" / "Aaron_Peirsol" / "Aaron_Peirsol_0001.jpg"))
+    photo = np.full((1600, 2400, 3), 127, np.uint8)
+    photo[100:600, 100:600] = cv2.resize(face, (500, 500))
+    photo[1000:1050, 1500:1550] = cv2.resize(face, (50, 50), interpolation=cv2.INTER_AREA)
+    image = Image.from_bgr(photo)
+    for name in ("yunet", "yunet-fast"):
+        assert len(load_detector(name, real_models).detect(image)) == 1
+        assert len(load_detector(f"{name}:2400", real_models).detect(image)) == 2
+
+
+def test_a_face_too_small_for_the_first_look_is_found_by_a_second(real_models: ModelStore, shared: Path) -> None:
+    """The only face of a 1,920-pixel photo is about 24 pixels wide: 8 at 640, 16 at 1,280."""
+    import cv2
+
+    face = cv2.imread(str(shared / "lfw" / "images" / "Aaron_Peirsol" / "Aaron_Peirsol_0001.jpg"))
+    photo = np.full((1080, 1920, 3), 127, np.uint8)
+    photo[500:560, 900:960] = cv2.resize(face, (60, 60), interpolation=cv2.INTER_AREA)
+    image = Image.from_bgr(photo)
+    assert load_detector("yunet-plain", real_models).detect(image) == ()
+    for name in ("yunet", "yunet-fast"):
+        (found,) = load_detector(name, real_models).detect(image)
+        assert abs(found.landmarks.mean(axis=0) - (930, 530)).max() < 10

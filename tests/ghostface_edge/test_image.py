@@ -448,6 +448,10 @@ class TestBadSources:
         with pytest.raises(ImageError, match=r"Image\.from_rgb.*Image\.from_bgr"):
             Image.open(np.zeros((4, 4, 3), np.uint8))  # type: ignore[arg-type]
 
+    def test_the_class_itself_refuses_a_bare_array(self) -> None:
+        with pytest.raises(ImageError, match=r"Image\.from_rgb.*Image\.from_bgr"):
+            Image(np.zeros((4, 4, 3), np.uint8))
+
     @pytest.mark.parametrize("source", [None, 3, [b""], BytesIO(b"")])
     def test_another_type(self, source: Any) -> None:
         with pytest.raises(ImageError, match=f"not {type(source).__name__}"):
@@ -566,7 +570,7 @@ class TestArrays:
         assert Image.from_rgb(np.stack([grey] * 3, axis=-1)).pixels.tolist() == [[[9] * 3] * 2] * 2
         assert Image.from_rgb(alpha[..., :3]).pixels.tolist() == [[[9] * 3] * 2] * 2
 
-    @pytest.mark.parametrize("make", [Image.from_rgb, Image.from_bgr, Image])
+    @pytest.mark.parametrize("make", [Image.from_rgb, Image.from_bgr])
     def test_the_picture_does_not_change_with_the_array(self, make: Callable[..., Image]) -> None:
         array = np.zeros((4, 4, 3), np.uint8)
         view = array[:]

@@ -7,12 +7,14 @@ import json
 import logging
 import os
 import random
+import re
 import resource
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +25,7 @@ import pytest
 from ghostface_edge import download, models
 from ghostface_edge.card import InputSpec, ModelCard, Source, read_card, write_card
 from ghostface_edge.catalog import KNOWN_MODELS, KnownModel
+from ghostface_edge.engine import FaceEngine
 from ghostface_edge.errors import (
     ChecksumError,
     DownloadError,
@@ -488,6 +491,53 @@ def test_a_home_that_cannot_be_made(tmp_path: Path, site: SimpleNamespace) -> No
         ModelStore(tmp_path / "file" / "home", [], catalog=[known(site.url)]).pull("face")
 
 
+@contextmanager
+def closed(home: Path) -> Iterator[None]:
+    """Within this block the process may not look into the folder, not even where the tests are run by root."""
+    home.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # nobody
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        home.chmod(0o700)
+
+
+@pytest.fixture
+def locked(home: Path) -> Iterator[Path]:
+    (home / "models" / "face").mkdir(parents=True)
+    with closed(home):
+        yield home
+
+
+@pytest.mark.parametrize("verb", ["known", "list", "find", "source", "verify", "resolve", "pull", "add", "remove"])
+def test_a_home_into_which_nobody_may_look(locked: Path, verb: str) -> None:
+    arguments = {"known": (), "list": (), "add": ("x.h5", "mine")}.get(verb, ("face",))
+    with pytest.raises(StoreError) as caught:
+        getattr(ModelStore(locked, [], catalog=[known()]), verb)(*arguments)
+    advice = r"Permission denied\. GHOSTFACE_EDGE_HOME moves the store to another folder"
+    assert re.fullmatch(rf"cannot look into {locked}/models\S*: {advice}", str(caught.value))
+
+
+def test_an_engine_of_a_home_into_which_nobody_may_look(locked: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot look into .*Permission denied.*GHOSTFACE_EDGE_HOME"):
+        FaceEngine(store=ModelStore(locked, []))
+
+
+def test_a_home_that_is_closed_during_a_download(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as stack:
+
+        def close(url: str, target: Path, **values: object) -> None:
+            stack.enter_context(closed(home))
+            target.write_bytes(SOURCE)
+
+        monkeypatch.setattr(models, "download", close)
+        with pytest.raises(StoreError, match=r"cannot write .*Permission denied.*GHOSTFACE_EDGE_HOME"):
+            ModelStore(home, [], catalog=[known()]).pull("face")
+
+
 def test_a_read_only_home(home: Path, site: SimpleNamespace) -> None:
     # a folder of /proc refuses new files even to root
     with pytest.raises(StoreError, match=r"cannot write .*GHOSTFACE_EDGE_HOME"):
@@ -511,15 +561,79 @@ def test_a_full_disk_leaves_nothing(home: Path, site: SimpleNamespace) -> None:
 
 def test_a_missing_model_is_one_line_with_two_ways(home: Path) -> None:
     with pytest.raises(MissingModelError) as caught:
-        ModelStore(home, []).resolve("ghostfacenet-w0.5-s2")
+        ModelStore(home, []).resolve("ghostfacenet-w1.3-s1")
     text = str(caught.value)
     assert "\n" not in text
-    assert "Run: ghostface-edge models pull ghostfacenet-w0.5-s2;" in text
-    assert "put GN_W0.5_S2_ArcFace_epoch16.h5 into a folder named in GHOSTFACE_EDGE_MODELS" in text
+    assert "Run: ghostface-edge models pull ghostfacenet-w1.3-s1;" in text
+    assert "put GhostFaceNet_W1.3_S1_ArcFace.h5 into a folder named in GHOSTFACE_EDGE_MODELS" in text
     with pytest.raises(
         MissingModelError, match=r"models pull ghostfacenet-w1-s2 --allow-unverified; or .* run the same"
     ):
         ModelStore(home, []).resolve("ghostfacenet-w1-s2")
+
+
+@pytest.mark.parametrize("name", ["ghostfacenet-w0.5-s2", "yunet"])
+def test_both_default_models_are_told_of_at_once(home: Path, name: str) -> None:
+    with pytest.raises(MissingModelError) as caught:
+        ModelStore(home, []).resolve(name)
+    assert str(caught.value) == (
+        "models 'yunet' and 'ghostfacenet-w0.5-s2' are not on this machine. Run: ghostface-edge models pull; or put "
+        "face_detection_yunet_2023mar.onnx and GN_W0.5_S2_ArcFace_epoch16.h5 into a folder named in "
+        "GHOSTFACE_EDGE_MODELS"
+    )
+
+
+@pytest.mark.parametrize(("name", "there"), [("ghostfacenet-w0.5-s2", "detectors"), ("yunet", "models")])
+def test_a_default_model_that_is_there_is_not_told_of(home: Path, shared: Path, name: str, there: str) -> None:
+    with pytest.raises(MissingModelError) as caught:
+        ModelStore(home, [shared / there]).resolve(name)
+    assert str(caught.value).startswith(
+        f"model '{name}' is not on this machine. Run: ghostface-edge models pull {name}; or put "
+    )
+    assert " and " not in str(caught.value)
+
+
+def test_a_rejected_file_is_named_with_what_was_expected(home: Path, folder: Path) -> None:
+    (folder / "face.h5").write_bytes(OTHER + b"longer")
+    with pytest.raises(MissingModelError) as caught:
+        ModelStore(home, [folder], catalog=[known()]).resolve("face")
+    assert str(caught.value) == (
+        f"model 'face' is not on this machine. {folder / 'face.h5'}: sha256 {sha256(OTHER + b'longer')} (50014 bytes) "
+        f"is not the one published or pinned, {sha256(SOURCE)} (50008 bytes). Run: ghostface-edge models pull face; or "
+        "put face.h5 into a folder named in GHOSTFACE_EDGE_MODELS"
+    )
+
+
+def test_a_rejected_file_may_be_allowed_where_the_hash_is_not_confirmed(
+    home: Path, folder: Path, site: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "face.h5").write_bytes(OTHER)
+    store = ModelStore(home, [folder], catalog=[known(site.url, confirmed=False)])
+    with pytest.raises(MissingModelError) as caught:
+        store.source("face")
+    assert f"{folder / 'face.h5'}: sha256 {sha256(OTHER)} (50008 bytes) is not the copy we tested" in str(caught.value)
+    assert "ghostface-edge models pull face --allow-unverified" in str(caught.value)
+
+    assert store.pull("face", allow_unverified=True) == folder / "face.h5"
+    assert site.seen == [], "nothing was downloaded"
+    assert f"pinned: sha256 {sha256(OTHER)}" in caplog.text
+    assert files(home) == ["models/face/pin.json"]
+    assert ModelStore(home, [folder], catalog=[known(site.url, confirmed=False)]).source("face") == folder / "face.h5"
+
+
+def test_permission_does_not_take_a_file_in_place_of_a_confirmed_one(
+    home: Path, folder: Path, site: SimpleNamespace
+) -> None:
+    (folder / "face.h5").write_bytes(OTHER)
+    path = ModelStore(home, [folder], catalog=[known(site.url)]).pull("face", allow_unverified=True)
+    assert path.read_bytes() == SOURCE
+
+
+def test_a_download_that_fails_names_the_rejected_file(home: Path, folder: Path, site: SimpleNamespace) -> None:
+    (folder / "face.h5").write_bytes(OTHER)
+    (site.root / "face.h5").unlink()
+    with pytest.raises(DownloadError, match=rf"404.*{folder / 'face.h5'}: sha256 {sha256(OTHER)}.*--allow-unverified"):
+        ModelStore(home, [folder], catalog=[known(site.url, confirmed=False)]).pull("face")
 
 
 def test_resolve_never_uses_the_network(home: Path, site: SimpleNamespace) -> None:
@@ -698,10 +812,30 @@ def test_a_name_goes_before_a_file_of_the_same_name(
     assert store.resolve(Path("face")) == Path("face")
 
 
-@pytest.mark.parametrize("path", ["none.onnx", "none.h5", "./none", "no/ne", Path("none"), "x" * 300 + ".h5", "a\0.h5"])
+@pytest.mark.parametrize("path", ["none.onnx", "none.h5", "./none", "no/ne", Path("none"), "x" * 300 + ".h5"])
 def test_a_path_to_nothing(home: Path, path: str | Path) -> None:
     with pytest.raises(MissingModelError, match="there is no model file"):
         ModelStore(home, []).resolve(path)
+
+
+@pytest.mark.parametrize("model", [5, None, b"x", "a\0.h5"])
+def test_what_can_be_neither_name_nor_path(home: Path, model: object) -> None:
+    with pytest.raises(OptionError, match="is not a path"):
+        ModelStore(home, []).resolve(model)  # type: ignore[arg-type]
+    with pytest.raises(OptionError):
+        FaceEngine(model, store=ModelStore(home, []))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", [5, b"x", "a\0b"])
+def test_a_home_that_is_no_path(place: object) -> None:
+    with pytest.raises(OptionError, match=r"home .* is not a path"):
+        ModelStore(place)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("folders", [Path("/tmp"), "/tmp", "a\0b", b"x", 5, ["a\0b"], [5]])  # noqa: S108
+def test_folders_that_are_no_list_of_paths(folders: object) -> None:
+    with pytest.raises(OptionError, match=r"is not a (list of folders|path)"):
+        ModelStore(folders=folders)  # type: ignore[arg-type]
 
 
 def test_a_text_that_is_neither_name_nor_path(home: Path) -> None:
@@ -803,20 +937,36 @@ def test_remove_forgets_a_model_and_a_pin(home: Path, folder: Path, site: Simple
     (folder / "c.h5").write_bytes(OTHER)
     store = ModelStore(home, [], catalog=[known(site.url, data=None)])
     store.add(folder / "c.h5", "mine")
-    store.remove("mine")
+    assert store.remove("mine")
     with pytest.raises(UnknownModelError):
         store.remove("mine")
     store.pull("face", allow_unverified=True)
-    store.remove("face")
-    store.remove("face")
+    assert store.remove("face")
+    assert not store.remove("face"), "there is nothing any more"
     assert store.find("face") is None
     with pytest.raises(ChecksumError, match="no sha256 is known"):
         store.pull("face")
 
 
+def test_remove_takes_what_a_model_was_converted_to(home: Path, folder: Path, converter: SimpleNamespace) -> None:
+    (folder / "x").write_bytes(SOURCE)
+    (folder / "y.h5").write_bytes(OTHER)
+    store = ModelStore(home, [folder], catalog=[known()])
+    store.add(folder / "y.h5", "face-b")
+    converted = [store.resolve("face"), store.resolve("face", precision="float16")]
+    other = store.resolve("face-b")
+    (home / "converted" / "face-notes.txt").write_bytes(b"not ours")
+    assert all(path.exists() for path in converted)
+    assert store.remove("face"), "the source lies in a folder, but the converted files are the store's"
+    assert sorted(os.listdir(home / "converted")) == sorted([other.name, "face-notes.txt"])
+    assert store.find("face") == folder / "x"
+    assert store.remove("face-b")
+    assert files(home) == ["converted/face-notes.txt"]
+
+
 def test_verify_of_a_missing_model(home: Path) -> None:
     for name in ("yunet", "ghostfacenet-w1-s2"):
-        with pytest.raises(MissingModelError, match=f"models pull {name}"):
+        with pytest.raises(MissingModelError, match=f"'{name}'.* not on this machine.*models pull"):
             ModelStore(home, []).verify(name)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Callable
 import pytest
 
 from ghostface_edge.catalog import KNOWN_MODELS
+from ghostface_edge.errors import DownloadError
 
 Runner = Callable[..., Any]
 
@@ -67,14 +68,22 @@ def test_pull_without_a_known_sha256_needs_consent(run: Runner, empty_store: Pat
     assert done.code == 2
     (entry,) = done.json["models"]
     assert "--allow-unverified" in entry["error"]
-    source, licence, sha256, note, error = done.err.splitlines()
+    source, licence, size, sha256, note, error = done.err.splitlines()
     assert source == (
         "source: https://github.com/HamadYA/GhostFaceNets/releases/download/v1.1/GN_W1_S2_ArcFace_epoch18.h5"
     )
     assert licence.startswith("licence: MIT (HamadYA/GhostFaceNets); trained on MS1MV2")
-    assert sha256 == "sha256: not known"
+    assert (size, sha256) == ("size: not known", "sha256: not known")
     assert note.startswith("note: not tested by us")
     assert error == f"error: {entry['error']}"
+
+
+def test_pull_tells_the_size(run: Runner, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str, target: Path, **values: object) -> None:
+        raise DownloadError("no network")
+
+    monkeypatch.setattr("ghostface_edge.models.download", refuse)
+    assert "\nsize: 17.3 MB\nsha256: e4182ca2" in run("models", "pull", "ghostfacenet-w1.3-s1").err  # 17,271,840 bytes
 
 
 def test_pull_of_an_added_model_that_is_gone(run: Runner, empty_store: Path, tiny_model: Path) -> None:
@@ -107,7 +116,32 @@ def test_states_and_path_of_a_source(run: Runner, offline: Path, empty_store: Pa
 
 
 def test_a_missing_model_has_no_path(run: Runner, empty_store: Path) -> None:
-    assert "models pull yunet" in run("models", "path", "yunet").error
+    assert "'yunet'" in run("models", "path", "yunet").error
+    assert "models pull ghostfacenet-w1.3-s1;" in run("models", "path", "ghostfacenet-w1.3-s1").error
+
+
+@pytest.mark.parametrize("verb", [["list"], ["pull"], ["verify"], ["path", "yunet"], ["remove", "yunet"]])
+def test_a_store_into_which_nobody_may_look(run: Runner, empty_store: Path, verb: list[str]) -> None:
+    (empty_store / "models").mkdir(parents=True)
+    run("models", "list")  # so that every module is loaded before this process gives up its rights
+    empty_store.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # nobody: root may look into everything
+    try:
+        error = run("models", *verb).error
+    finally:
+        os.seteuid(user)
+        empty_store.chmod(0o700)
+    assert error.endswith(": Permission denied. GHOSTFACE_EDGE_HOME moves the store to another folder")
+
+
+def test_remove_says_when_there_was_nothing(run: Runner, offline: Path, empty_store: Path) -> None:
+    assert run("models", "remove", "yunet").out == "nothing to remove: the store holds no file of yunet\n"
+    assert run("models", "remove", "yunet", "--json").json == {"removed": None}
+    path = Path(run("models", "path", "yunet").out.strip())
+    assert run("models", "remove", "yunet", "--json").json == {"removed": "yunet"}
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".h5"])

@@ -244,3 +244,11 @@ def test_a_model_for_batches_of_four_is_refused(
 ) -> None:
     with pytest.raises(ModelFileError, match="batches of 4"):
         opened(make_linear(np.ones((112 * 112 * 3, 4), np.float32), batch=4))
+
+
+def test_messages_name_the_model(tiny_embedder: Path, tmp_path: Path) -> None:
+    data = bytearray(tiny_embedder.read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "mine.onnx").write_bytes(data)
+    with pytest.raises(ModelFileError, match=r"^mine\.onnx: the file is damaged"):
+        open_session(tmp_path / "mine.onnx")

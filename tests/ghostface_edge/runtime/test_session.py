@@ -12,7 +12,7 @@ import pytest
 
 from ghostface_edge.errors import ModelFileError, ModelInputError, OptionError
 from ghostface_edge.runtime import open_session
-from ghostface_edge.runtime.session import LARGEST_FILE, check_input, default_threads, read_model
+from ghostface_edge.runtime.session import LARGEST_FILE, check_input, default_threads, read_model, thread_count
 
 LFS = (
     b"version https://git-lfs.github.com/spec/v1\n"
@@ -174,3 +174,8 @@ def test_a_tensor_that_fits(shape: tuple[int, ...]) -> None:
 def test_a_tensor_that_does_not(tensor: Any, message: str) -> None:
     with pytest.raises(ModelInputError, match=message):
         check_input(tensor, (None, None, 6, 3), "net")
+
+
+def test_a_number_of_numpys_is_a_number_of_threads() -> None:
+    assert thread_count(np.int64(3)) == 3
+    assert type(thread_count(np.int64(3))) is int
