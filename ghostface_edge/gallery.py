@@ -50,6 +50,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from numbers import Integral
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
@@ -185,7 +186,7 @@ class Gallery:
         """
         if model is not None and not isinstance(model, ModelIdentity):
             raise OptionError(f"model must be a ModelIdentity such as engine.model, not {type(model).__name__}")
-        full = os.path.abspath(os.fsdecode(path))
+        full = _full_path(path)
         _require_file(full, create=model is not None)
         with _explained(full):
             # Autocommit: transactions begin and end where this file says so.
@@ -234,7 +235,7 @@ class Gallery:
         if not isinstance(name, str):
             return False
         with suppress(OptionError), self._read() as connection:
-            found = connection.execute("SELECT 1 FROM person WHERE name = ?", (_clean_name(name),)).fetchone()
+            found = connection.execute("SELECT 1 FROM person WHERE name = ?", (clean_name(name),)).fetchone()
             return found is not None
         return False
 
@@ -260,7 +261,7 @@ class Gallery:
             ModelMismatchError: An embedding of another model.
             GalleryError: The file cannot be written.
         """
-        name = _clean_name(name)
+        name = clean_name(name)
         if not faces:
             raise OptionError(f"no face was given for {name!r}; enrol at least one")
         now = _now()
@@ -284,7 +285,7 @@ class Gallery:
             GalleryError: The file cannot be written. Or another program is still reading: then the people are removed,
                 but their bytes are erased only when the gallery is opened next, or somebody else is removed.
         """
-        wanted = {_clean_name(name) for name in names}
+        wanted = {clean_name(name) for name in names}
         if not wanted:
             raise OptionError("no name was given; name at least one person to remove")
         with self._lock:
@@ -315,8 +316,9 @@ class Gallery:
             ModelMismatchError: The embedding is of another model.
             GalleryError: The file cannot be read.
         """
-        if not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1:
+        if isinstance(top_k, bool) or not isinstance(top_k, Integral) or top_k < 1:
             raise OptionError(f"top_k {top_k!r} is not a positive whole number")
+        top_k = int(top_k)  # of numpy's, which overflow
         least = None if threshold is None else cutoff(threshold)
         query = self._query(face)
         index = self._current_index()
@@ -328,16 +330,17 @@ class Gallery:
         # the floor among few groups is several times faster than among all people.
         groups = np.maximum.reduceat(scores, index.starts[:: max(len(index.names) // (_GROUPS * top_k), 1)])
         place = max(len(groups) - top_k, 0)
-        rows = np.flatnonzero(scores >= np.partition(groups, place)[place] - _ROUNDING)
+        groups.partition(place)
+        (rows,) = (scores >= groups[place] - _ROUNDING).nonzero()
         blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
         exact = np.concatenate([cosine(index.matrix[block], query) for block in blocks])
         matches: dict[int, Match] = {}
         # Equal similarities come in the order of the rows: by name, then by template.
         for value, row in sorted(zip((-exact).tolist(), rows.tolist())):
-            owner = int(index.owners[row])
+            owner = index.owners.item(row)
             if owner not in matches:
                 same = None if least is None else -value >= least
-                matches[owner] = Match(index.names[owner], -value, int(index.template_ids[row]), least, same)
+                matches[owner] = Match(index.names[owner], -value, index.template_ids.item(row), least, same)
                 if len(matches) == top_k:
                     break
         return tuple(matches.values())
@@ -353,7 +356,7 @@ class Gallery:
         Raises:
             GalleryError: The file cannot be written, or is the gallery itself.
         """
-        target = os.path.abspath(os.fsdecode(path))
+        target = _full_path(path)
         try:
             if os.path.realpath(target) in {os.path.realpath(self.path + part) for part in ("", "-wal", "-shm")}:
                 raise GalleryError(f"{target}: an export cannot replace the gallery itself. Name another file")
@@ -392,35 +395,16 @@ class Gallery:
             GalleryError: Not an export, a damaged one, or one with somebody who is enrolled already.
             ModelMismatchError: The export is of another model.
         """
-        source = os.path.abspath(os.fsdecode(path))
-        if not os.path.isfile(source):
-            raise GalleryError(f"{source}: no such file")
-        try:
-            with open(source, "rb") as stream, self._write() as connection:
-                return self._import(stream, source, connection)
-        except OSError as error:
-            raise GalleryError(f"{source}: cannot be read: {error.strerror or error}") from error
-
-    def _import(self, stream: IO[bytes], source: str, connection: sqlite3.Connection) -> int:
-        header = _read_line(stream, f"{source}: line 1")
-        if header is None or header.get("format") != EXPORT_FORMAT or header.get("version") != EXPORT_VERSION:
-            raise GalleryError(f"{source}: not a gallery export of version {EXPORT_VERSION}")
-        self._require_model(header.get("model_id"), f"{source} is of")
-        people = templates = 0
-        where = f"{source}: line 2"
-        while (entry := _read_line(stream, where)) is not None:
-            name, enrolled_at, updated_at, rows = _parse_person(entry, where)
-            if connection.execute("SELECT 1 FROM person WHERE name = ?", (name,)).fetchone():
-                raise GalleryError(f"{where}: {name!r} is enrolled already; people are not merged. Nobody was imported")
-            self._add(connection, name, enrolled_at, updated_at, rows)
-            people, templates = people + 1, templates + len(rows)
-            where = f"{source}: line {people + 2}"
-        if (people, templates) != (header.get("people"), header.get("templates")):
-            raise GalleryError(
-                f"{source}: cut short: {people} people with {templates} templates, and its first line promises "
-                f"{header.get('people')} with {header.get('templates')}. Nobody was imported"
-            )
-        return people
+        with _open_export(path) as (stream, source), self._write() as connection:
+            header = _read_header(stream, source)
+            self._require_model(header["model_id"], f"{source} is of")
+            people = 0
+            for where, name, enrolled_at, updated_at, rows in _read_people(stream, source, header):
+                if connection.execute("SELECT 1 FROM person WHERE name = ?", (name,)).fetchone():
+                    raise _not_merged(where, name)
+                self._add(connection, name, enrolled_at, updated_at, rows)
+                people += 1
+            return people
 
     # -----------------------------------------------------------------------------------------------------------
     # Checks
@@ -467,13 +451,15 @@ class Gallery:
                 yield connection
             self._index = None  # data_version tells of other connections' writes only
 
-    @staticmethod
     def _add(
-        connection: sqlite3.Connection, name: str, enrolled_at: str, updated_at: str, rows: Sequence[_TemplateRow]
+        self, connection: sqlite3.Connection, name: str, enrolled_at: str, updated_at: str, rows: Sequence[_TemplateRow]
     ) -> None:
-        size = connection.execute("SELECT length(embedding) FROM template LIMIT 1").fetchone()
+        first = connection.execute("SELECT embedding FROM template LIMIT 1").fetchone()
+        wanted = first[0] if first else rows[0].embedding
+        if not isinstance(wanted, bytes) or len(wanted) % 4:
+            raise GalleryError(f"{self.path}: damaged: a template is not a vector of float32 numbers")
         for row in rows:
-            _require_size(len(row.embedding) // 4, (size[0] if size else len(rows[0].embedding)) // 4)
+            _require_size(len(row.embedding) // 4, len(wanted) // 4)
         connection.execute(
             "INSERT INTO person (name, enrolled_at, updated_at) VALUES (?, ?, ?) "
             "ON CONFLICT (name) DO UPDATE SET updated_at = excluded.updated_at",
@@ -503,8 +489,11 @@ class Gallery:
 
     def _current_index(self) -> _Index:
         """The templates in memory, read again if somebody has written since."""
-        with self._lock, _explained(self.path):
-            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        with self._lock:
+            try:  # every search comes here, and a context manager would cost as much as the question itself
+                (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+            except (sqlite3.Error, UnicodeDecodeError) as error:
+                raise _explanation(self.path, error) from error
             index = self._index
             if index is None or index.version != version:
                 self._index = None  # not two matrices at once
@@ -540,6 +529,13 @@ class Gallery:
         if not (np.abs(lengths - 1) < _ROUNDING).all():
             raise GalleryError(f"{self.path}: damaged: an embedding is not of length 1")
         return _Index(version, matrix, template_ids, owners, np.array(starts, np.intp), tuple(names))
+
+
+def _full_path(path: str | os.PathLike[str]) -> str:
+    try:
+        return os.path.abspath(os.fsdecode(path))
+    except TypeError as error:
+        raise OptionError(f"a path is text or a pathlib.Path, not {type(path).__name__}") from error
 
 
 def _require_file(path: str, *, create: bool) -> None:
@@ -609,15 +605,22 @@ def _explained(path: str) -> Iterator[None]:
     """SQLite's errors as ours."""
     try:
         yield
-    except sqlite3.Error as error:
-        text = str(error)
-        reason = next((advice for part, advice in _ADVICE if part in text), text)
-        raise GalleryError(f"{path}: {reason}") from error
-    except UnicodeDecodeError as error:  # from sqlite3, whose messages quote what is in a damaged file
-        raise GalleryError(f"{path}: {dict(_ADVICE)['malformed']}") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise _explanation(path, error) from error
 
 
-def _clean_name(name: str) -> str:
+def _explanation(path: str, error: sqlite3.Error | UnicodeDecodeError) -> GalleryError:
+    # sqlite3's messages quote what is in a damaged file, and that need not be text.
+    text = "malformed" if isinstance(error, UnicodeDecodeError) else str(error)
+    return GalleryError(f"{path}: {next((advice for part, advice in _ADVICE if part in text), text)}")
+
+
+def clean_name(name: str) -> str:
+    """A person's name as galleries keep it, in Unicode form NFC.
+
+    Raises:
+        OptionError: Not 1 to 200 characters on one line.
+    """
     if not isinstance(name, str):
         raise OptionError(f"a name is text, not {type(name).__name__}")
     clean = unicodedata.normalize("NFC", name)
@@ -663,6 +666,75 @@ def _read_line(stream: IO[bytes], where: str) -> dict[str, Any] | None:
     return values
 
 
+def check_export(path: str | os.PathLike[str]) -> ModelIdentity:
+    """Read a whole export, and keep nothing of it.
+
+    Returns:
+        The model that it is of.
+
+    Raises:
+        GalleryError: Not an export, or a damaged one, which :meth:`Gallery.import_` would refuse.
+        ModelMismatchError: Its embeddings are of several sizes.
+    """
+    with _open_export(path) as (stream, source):
+        header = _read_header(stream, source)
+        size = None
+        for _, _, _, _, rows in _read_people(stream, source, header):
+            for row in rows:
+                size = size or len(row.embedding)
+                _require_size(len(row.embedding) // 4, size // 4)
+        return ModelIdentity(header["model_id"])
+
+
+@contextmanager
+def _open_export(path: str | os.PathLike[str]) -> Iterator[tuple[IO[bytes], str]]:
+    source = _full_path(path)
+    if not os.path.isfile(source):
+        raise GalleryError(f"{source}: no such file")
+    try:
+        with open(source, "rb") as stream:
+            yield stream, source
+    except OSError as error:
+        raise GalleryError(f"{source}: cannot be read: {error.strerror or error}") from error
+
+
+def _read_header(stream: IO[bytes], source: str) -> dict[str, Any]:
+    header = _read_line(stream, f"{source}: line 1")
+    if header is None or header.get("format") != EXPORT_FORMAT or header.get("version") != EXPORT_VERSION:
+        raise GalleryError(f"{source}: not a gallery export of version {EXPORT_VERSION}")
+    try:
+        _text(header.get("model_id"))
+    except (TypeError, ValueError) as error:
+        raise GalleryError(f"{source}: line 1: no model_id: {error}") from error
+    return header
+
+
+def _read_people(
+    stream: IO[bytes], source: str, header: dict[str, Any]
+) -> Iterator[tuple[str, str, str, str, list[_TemplateRow]]]:
+    """For each person: where in the export, name, first and last time, templates. An error at the end if some lack."""
+    names: set[str] = set()
+    templates = 0
+    where = f"{source}: line 2"
+    while (entry := _read_line(stream, where)) is not None:
+        name, enrolled_at, updated_at, rows = _parse_person(entry, where)
+        if name in names:
+            raise _not_merged(where, name)
+        yield where, name, enrolled_at, updated_at, rows
+        names.add(name)
+        templates += len(rows)
+        where = f"{source}: line {len(names) + 2}"
+    if (len(names), templates) != (header.get("people"), header.get("templates")):
+        raise GalleryError(
+            f"{source}: cut short: {len(names)} people with {templates} templates, and its first line promises "
+            f"{header.get('people')} with {header.get('templates')}. Nobody was imported"
+        )
+
+
+def _not_merged(where: str, name: str) -> GalleryError:
+    return GalleryError(f"{where}: {name!r} is enrolled already; people are not merged. Nobody was imported")
+
+
 def _parse_person(entry: dict[str, Any], where: str) -> tuple[str, str, str, list[_TemplateRow]]:
     try:
         rows = [
@@ -675,7 +747,7 @@ def _parse_person(entry: dict[str, Any], where: str) -> tuple[str, str, str, lis
             for item in entry["templates"]
         ]
         name, enrolled_at, updated_at = (
-            _clean_name(entry["name"]),
+            clean_name(entry["name"]),
             _time(entry["enrolled_at"]),
             _time(entry["updated_at"]),
         )
@@ -692,6 +764,7 @@ def _parse_person(entry: dict[str, Any], where: str) -> tuple[str, str, str, lis
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
+    value.encode()  # JSON can hold half a character, which is a ValueError here
     return value
 
 

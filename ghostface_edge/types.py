@@ -1,7 +1,8 @@
 """The results that users see: frozen, typed, with ``to_dict()`` for JSON and a short ``repr``.
 
 Coordinates are pixels of the upright photo (after EXIF orientation), x to the right, y down, with the centre of
-the top-left pixel at (0, 0). Arrays inside results are read-only.
+the top-left pixel at (0, 0). Arrays inside results are read-only. What cannot be one, or be the identity of a model,
+raises an :class:`OptionError` when the result is made.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .errors import OptionError
 
 FloatArray = NDArray[np.float32]
 
@@ -24,9 +27,17 @@ same points by the person's own side ("right eye" first).
 
 def _frozen(array: NDArray[Any], dtype: Any = np.float32) -> NDArray[Any]:
     """A read-only copy, so that a result cannot change behind its owner's back."""
-    copy = np.array(array, dtype=dtype, order="C")
+    try:
+        copy = np.array(array, dtype=dtype, order="C")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise OptionError(f"{type(array).__name__} is not an array of numbers: {error}") from error
     copy.flags.writeable = False
     return copy
+
+
+def _require_identity(model: object) -> None:
+    if not isinstance(model, ModelIdentity):
+        raise OptionError(f"model must be a ModelIdentity such as engine.model, not {type(model).__name__}")
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,13 @@ class ModelIdentity:
     precision: str = "float32"
     detector: str = ""
 
+    def __post_init__(self) -> None:
+        for key, value in vars(self).items():
+            try:
+                str.encode(value)
+            except (TypeError, UnicodeEncodeError) as error:
+                raise OptionError(f"{key} {value!a} of a model is not text that a file can hold") from error
+
     def to_dict(self) -> dict[str, str]:
         """Plain values for JSON."""
         return dict(vars(self))
@@ -130,6 +148,7 @@ class Template:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "embedding", _frozen(self.embedding))
+        _require_identity(self.model)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -157,6 +176,7 @@ class Face:
     def __post_init__(self) -> None:
         object.__setattr__(self, "landmarks", _frozen(self.landmarks))
         object.__setattr__(self, "embedding", _frozen(self.embedding))
+        _require_identity(self.model)
 
     @property
     def template(self) -> Template:

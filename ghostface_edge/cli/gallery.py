@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import GalleryError
 from .options import FMR, THRESHOLD, decision, engine_options, load_engine, plain_options, show_help
 from .output import answer, count, one_line, report, table
 
 if TYPE_CHECKING:
     from ..engine import FaceEngine
-    from ..types import Face, ModelIdentity
-
-_HEAD = 1 << 16  # bytes: the first line of an export is far shorter
+    from ..types import Face
 
 _file = click.option(
     "--gallery", "path", metavar="FILE", default="people.db", show_default=True, help="The gallery's file."
@@ -40,8 +36,9 @@ def enroll(name: str, photos: tuple[str, ...], path: str, as_json: bool, **optio
 
     A file that is not there yet is created, and is then bound to the model.
     """
-    from ..gallery import Gallery
+    from ..gallery import Gallery, clean_name
 
+    clean_name(name)  # before a new file is made for it
     engine = load_engine(**options)
     faces = [_main_face(engine, photo) for photo in photos]
     with Gallery.open(path, model=engine.model) as opened:
@@ -151,9 +148,9 @@ def import_(file: str, path: str, as_json: bool) -> None:
 
     A gallery that is not there yet is created for the model of the export.
     """
-    from ..gallery import Gallery
+    from ..gallery import Gallery, check_export
 
-    with Gallery.open(path, model=None if os.path.exists(path) else _model_of(file)) as opened:
+    with Gallery.open(path, model=None if os.path.exists(path) else check_export(file)) as opened:
         people = opened.import_(file)
     text = one_line(f"{count(people, 'person', 'people')} added to {path}")
     answer({"gallery": path, "file": file, "people": people}, text, as_json)
@@ -168,18 +165,3 @@ def _main_face(engine: FaceEngine, photo: str) -> Face:
         where = f"{box.width:.0f} x {box.height:.0f} pixels at {box.x1:.0f}, {box.y1:.0f}"
         report("note", f"{photo}: {found} faces; the main one is enrolled: {where}")
     return face
-
-
-def _model_of(export: str) -> ModelIdentity:
-    """The model that an export says it is of."""
-    from ..types import ModelIdentity
-
-    if not os.path.isfile(export):
-        raise GalleryError(f"{export}: no such file")
-    try:
-        with open(export, "rb") as stream:
-            return ModelIdentity(str(json.loads(stream.readline(_HEAD))["model_id"]))
-    except OSError as error:
-        raise GalleryError(f"{export}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise GalleryError(f"{export}: not a gallery export") from error

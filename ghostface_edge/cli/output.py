@@ -25,14 +25,16 @@ def say(text: str) -> None:
         click.exceptions.Exit: Nobody reads stdout any more.
         OptionError: stdout cannot be written, because its disk is full or it was closed.
     """
+    if sys.stdout is None:  # the interpreter's way to say that the file was closed before it started
+        raise OptionError("cannot write to standard output: it is closed")
     try:
         click.echo(_encodable(text))
     except BrokenPipeError as error:
         # The interpreter flushes stdout once more at its end, and must not trip over the same pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise click.exceptions.Exit(BROKEN_PIPE) from error
-    except OSError as error:
-        raise OptionError(f"cannot write to standard output: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: closed by now
+        raise OptionError(f"cannot write to standard output: {getattr(error, 'strerror', None) or error}") from error
 
 
 def emit(document: dict[str, Any]) -> None:

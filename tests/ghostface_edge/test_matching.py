@@ -99,7 +99,15 @@ def test_a_decision_at_a_threshold_of_one_s_own_has_no_fmr() -> None:
     assert decide(-0.5, 0) == Verification(-0.5, 0.0, None, False)
 
 
-@pytest.mark.parametrize("threshold", [1.01, -1.01, math.nan, math.inf, True, "0.3", None])
+@pytest.mark.parametrize("threshold", [np.float32(0.5), np.float64(0.5), np.float16(0.5)])
+def test_a_threshold_may_be_a_numpy_scalar(threshold: Any) -> None:
+    verification = decide(0.5, threshold)
+    assert verification == Verification(0.5, 0.5, None, True)
+    assert type(verification.threshold) is float
+    assert cutoff(np.int64(1)) == 1.0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("threshold", [1.01, -1.01, math.nan, math.inf, True, np.True_, 10**400, 1j, "0.3", None])
 def test_a_senseless_threshold(threshold: Any) -> None:
     with pytest.raises(OptionError, match="is not a similarity between -1 and 1"):
         cutoff(threshold)

@@ -11,6 +11,7 @@ import pytest
 
 from ghostface_edge import types
 from ghostface_edge.alignment import ARCFACE_TEMPLATE
+from ghostface_edge.errors import OptionError
 from ghostface_edge.types import (
     LANDMARK_NAMES,
     Box,
@@ -131,6 +132,32 @@ def test_arrays_are_private_read_only_float32() -> None:
 
 def test_a_list_of_landmarks_will_do() -> None:
     np.testing.assert_array_equal(Detection(BOX, 1.0, POINTS.tolist()).landmarks, POINTS.astype(np.float32))
+
+
+@pytest.mark.parametrize("values", ["x", [1, "a"], [[1], [2, 3]], [10**400], {}, object()])
+def test_what_is_no_array_of_numbers(values: Any) -> None:
+    for make in (
+        lambda: Detection(BOX, 0.9, values),
+        lambda: Template(values, MODEL),
+        lambda: Face(BOX, 0.9, values, np.ones(2), MODEL),
+        lambda: Face(BOX, 0.9, POINTS, values, MODEL),
+    ):
+        with pytest.raises(OptionError, match=f"^{type(values).__name__} is not an array of numbers"):
+            make()
+
+
+@pytest.mark.parametrize("model", ["net-a", None, ("net-a", "float32", "yunet")])
+def test_an_embedding_needs_the_identity_of_its_model(model: Any) -> None:
+    for make in (lambda: Template(np.ones(2), model), lambda: Face(BOX, 0.9, POINTS, np.ones(2), model)):
+        with pytest.raises(OptionError, match=f"ModelIdentity such as engine.model, not {type(model).__name__}"):
+            make()
+
+
+@pytest.mark.parametrize("value", ["\ud800", None, 5, b"net-a"])
+@pytest.mark.parametrize("key", ["model_id", "precision", "detector"])
+def test_an_identity_is_text_that_a_file_can_hold(key: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=f"^{key} .* is not text"):
+        dataclasses.replace(MODEL, **{key: value})
 
 
 def test_short_representations() -> None:

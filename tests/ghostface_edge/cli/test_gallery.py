@@ -70,14 +70,30 @@ class TestWithoutModels:
         run("gallery", "remove", "ada", "bob")
         assert run("gallery", "import", "all.jsonl").out == "2 people added to people.db\n"
 
-    @pytest.mark.parametrize("head", ["", "[]", '"text"', "{}", "not JSON", "\udcff", "[" * 30_000])
-    def test_what_is_no_export_creates_no_gallery(self, run: Runner, here: Path, head: str) -> None:
-        Path("all.jsonl").write_bytes(head.encode(errors="surrogateescape"))
-        assert run("gallery", "import", "all.jsonl").error == "all.jsonl: not a gallery export"
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *["", "[]", '"text"', "{}", "not JSON", "\udcff", "[" * 30_000],
+            '{"format": "ghostface-edge gallery", "version": 1, "people": 0, "templates": 0}',
+            '{"format": "ghostface-edge gallery", "version": 1, "model_id": "\\ud800", "people": 0, "templates": 0}',
+            '{"format": "ghostface-edge gallery", "version": 1, "model_id": "m", "people": 1, "templates": 1}',
+            '{"format": "ghostface-edge gallery", "version": 1, "model_id": "m", "people": 1, "templates": 1}\n{}',
+        ],
+    )
+    def test_a_failed_import_creates_no_gallery(self, run: Runner, here: Path, text: str) -> None:
+        Path("all.jsonl").write_bytes(text.encode(errors="surrogateescape"))
+        assert run("gallery", "import", "all.jsonl").error.startswith(f"{here / 'all.jsonl'}: ")
         assert os.listdir() == ["all.jsonl"]
 
+    @pytest.mark.parametrize(
+        ("name", "words"), [("", "a name has 1 to 200"), ("x" * 201, "a name has 1 to 200"), ("a\nb", "name 'a")]
+    )
+    def test_a_bad_name_is_told_before_the_work(self, run: Runner, here: Path, name: str, words: str) -> None:
+        assert run("gallery", "enroll", name, "a.jpg").error.startswith(words)
+        assert os.listdir() == []
+
     def test_an_export_that_is_missing(self, run: Runner, here: Path) -> None:
-        assert run("gallery", "import", "all.jsonl").error == "all.jsonl: no such file"
+        assert run("gallery", "import", "all.jsonl").error == f"{here / 'all.jsonl'}: no such file"
         assert "cannot be read" in run("gallery", "import", "/proc/self/mem").error
         assert os.listdir() == []
 

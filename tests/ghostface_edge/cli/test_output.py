@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
 
+from ghostface_edge import Gallery, ModelIdentity
 from ghostface_edge.cli import output
 from ghostface_edge.errors import OptionError
 
@@ -48,6 +51,26 @@ def test_say_ends_the_program_where_nobody_reads(monkeypatch: pytest.MonkeyPatch
             output.say("line")
         assert caught.value.exit_code == 141
         print("what the interpreter still holds goes nowhere", flush=True)  # noqa: T201
+
+
+def test_say_tells_that_stdout_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (tmp_path / "stdout").open("w") as closed:
+        pass
+    for stdout in (None, closed):
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with pytest.raises(OptionError, match=r"cannot write to standard output: .*closed"):
+            output.say("line")
+
+
+@pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
+def test_a_program_that_cannot_print_fails(command: list[str], tmp_path: Path, redirection: str) -> None:
+    with Gallery.open(tmp_path / "people.db", model=ModelIdentity("net-a")):
+        pass
+    line = f"{shlex.join([*command, 'gallery', 'list'])} {redirection}"
+    done = subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    (message,) = done.stderr.splitlines()
+    assert message.startswith("error: cannot write to standard output: ")
+    assert done.returncode == 2
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

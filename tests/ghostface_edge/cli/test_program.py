@@ -171,3 +171,10 @@ def test_verbose_shows_more_and_leaves_no_trace(run: Runner, tiny_model: Path, e
     bare = run("models", "pull", "yunet-unknown", "-vv")
     assert bare.code == 2
     assert (logger.level, logger.handlers) == before
+
+
+def test_the_package_runs_as_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ghostface_edge", "gallery", "list", "--gallery", str(tmp_path / "none.db")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
