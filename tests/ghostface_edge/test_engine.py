@@ -467,3 +467,14 @@ def test_memory_does_not_grow_with_the_photos(shared: Path, photos: int) -> None
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(result.stdout) < 10_000_000
+
+
+def test_litert_runs_a_known_model(real_models: ModelStore, real_engine: FaceEngine, shared: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    engine = FaceEngine(runtime="litert", store=real_models, threads=1)
+    assert engine.embedder.session.runtime == "litert"
+    assert engine.model == real_engine.model, "one gallery serves both runtimes"
+    assert engine.threshold() == real_engine.threshold()
+    photo = shared / "photos" / "img13.jpg"
+    for face, expected in zip(engine.faces(photo), real_engine.faces(photo)):
+        np.testing.assert_allclose(face.embedding, expected.embedding, rtol=0, atol=1e-5)
