@@ -151,7 +151,7 @@ def depthwise(size: int, strides: tuple[int, int], pads: tuple[int, int, int, in
         ((PICTURE, Relu("y", ("x",))), "RELU"),
         ((PICTURE, Sigmoid("y", ("x",))), "LOGISTIC"),
         ((PICTURE, HardSigmoid("y", ("x",), 0.2, 0.5)), "MUL ADD MUL"),
-        ((PICTURE, HardSigmoid("y", ("x",), 1 / 6, 0.5)), "MUL ADD MUL"),
+        ((PICTURE, HardSigmoid("y", ("x",), 1 / 6, 0.4)), "MUL ADD MUL"),
         ((PICTURE, GlobalAveragePool("y", ("x",))), "MEAN"),
         ((PICTURE, MaxPool("y", ("x",), 2)), "MAX_POOL_2D"),
         ((PICTURE, Flatten("y", ("x",))), "RESHAPE"),
