@@ -116,6 +116,26 @@ def all_in_xnnpack(data: bytes) -> bool:
     )
 
 
+def test_an_operator_outside_xnnpack_is_seen() -> None:
+    """The check that the tests below rely on, on files with a SIGN, which XNNPACK does not take, at either end."""
+    import flatbuffers
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    for nodes in (
+        (PICTURE, Relu("r", ("x",)), Sigmoid("y", ("r",))),
+        (PICTURE, Sigmoid("s", ("x",)), Relu("y", ("s",))),
+    ):
+        data = write_tflite(Graph(nodes, ("y",)), CARD)
+        assert all_in_xnnpack(data)
+        model = unpacked(data)
+        for code in model.operatorCodes:
+            if code.builtinCode == BuiltinOperator.LOGISTIC:
+                code.builtinCode, code.deprecatedBuiltinCode, code.version = BuiltinOperator.SIGN, 127, 1
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        assert not all_in_xnnpack(bytes(builder.Output()))
+
+
 PICTURE = Input("x", (), 9, 8, 3)
 VECTOR = (PICTURE, Flatten("v", ("x",)))
 STATISTICS = (random(3), random(3), random(3), np.abs(random(3)) + 0.1)
