@@ -433,6 +433,8 @@ def test_the_official_model_on_real_faces(
     (result,) = open_session(official[precision].path, threads=1).run(crops)
     assert np.abs(result - expected).max() <= largest
     lengths = np.linalg.norm(result.astype(float), axis=1) * np.linalg.norm(expected.astype(float), axis=1)
+    if precision == "float16" and half_arithmetic():
+        least_cosine = 0.9998
     assert ((result.astype(float) * expected).sum(1) / lengths).min() >= least_cosine
 
 
