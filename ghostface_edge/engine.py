@@ -21,6 +21,7 @@ from .image import DEFAULT_MAX_PIXELS, Image, ImageSource
 from .matching import decide, similarity
 from .models import ModelStore
 from .runtime import open_session
+from .runtime.session import RUNTIMES
 from .types import Detection, Face, ModelIdentity, Threshold, Verification
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class FaceEngine:
     Args:
         model: Name of a known model, path of a model or checkpoint, or an :class:`Embedder`.
         detector: One of :data:`DETECTORS`, or an object of your own with a ``name`` and a ``detect`` method.
-        runtime: ``onnx`` or ``litert``; by default the one that the model's file needs.
+        runtime: ``onnx`` or ``litert``, for the embedder; by default the one that the model's file needs, and ``onnx``
+            for a known name or a checkpoint.
         threads: CPU threads of one inference; by default the CPUs available, at most 4.
         flip: Embed the mirrored crop too and take the mean: a little more accurate, twice the embedding time.
         max_pixels: Largest photo to decode, width times height.
@@ -83,7 +85,8 @@ class FaceEngine:
                 raise OptionError("flip and runtime are settled by the Embedder that was given")
             self.embedder = model
         else:
-            session = open_session(store.resolve(model), runtime=runtime, threads=threads)
+            path = store.resolve(model, format=RUNTIMES.get(runtime or "", "onnx"))
+            session = open_session(path, runtime=runtime, threads=threads)
             self.embedder = Embedder(session, flip=flip)
         if isinstance(detector, str):
             detector = load_detector(detector, store, threads=threads)

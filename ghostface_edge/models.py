@@ -1,8 +1,8 @@
 """The store of models on this machine: finds, verifies, downloads and converts them.
 
 A *source* is a file as its authors published it: a Keras ``.h5`` checkpoint, or the YuNet ``.onnx`` of the OpenCV Zoo.
-A *model* is what runs: an ``.onnx`` with a model card, converted on this machine. Only :meth:`ModelStore.pull` uses the
-network; everything else works offline.
+A *model* is what runs: an ``.onnx`` or ``.tflite`` with a model card, converted on this machine. Only
+:meth:`ModelStore.pull` uses the network; everything else works offline.
 
 ::
 
@@ -45,6 +45,7 @@ from .errors import (
     StoreError,
     UnknownModelError,
 )
+from .runtime.tflite_card import is_tflite, read_tflite_card
 from .thresholds import measured_thresholds
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class ModelStore:
         Args:
             model: A known name, or a path: an ``.h5`` and the source of a known model are converted, any other file is
                 taken as it is.
-            format: ``onnx``; the file ending of the model.
+            format: ``onnx`` or ``tflite``; the file ending of the model.
             precision: Numerical form of the weights, such as ``float32``.
 
         Raises:
@@ -580,7 +581,7 @@ def _card(path: Path) -> ModelCard:
     with _errors("read", path):
         data = path.read_bytes()
     try:
-        return read_card(data)
+        return read_tflite_card(data) if is_tflite(data) else read_card(data)
     except (ModelFileError, ModelCardError) as error:
         raise type(error)(f"{path}: {error}") from error
 

@@ -10,31 +10,33 @@ import click
 from .options import given, plain_options, show_help
 from .output import answer, check_place, one_line, write_file
 
-_PRECISIONS = {"fp32": "float32"}
+_PRECISIONS = {"fp32": "float32", "fp16": "float16"}
 """Short names, as in the names of files."""
 
 
 @click.command(short_help="Turn a checkpoint into a model that runs.")
 @click.argument("checkpoint")
 @click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the model; created if absent.")
-@click.option("--to", metavar="onnx", default="onnx", show_default=True, help="File format.")
-@click.option("--precision", metavar="fp32", default="fp32", show_default=True, help="Numerical form of the weights.")
+@click.option("--to", metavar="onnx|tflite", default="onnx", show_default=True, help="File format.")
+@click.option(
+    "--precision",
+    metavar="fp32|fp16",
+    default="fp32",
+    show_default=True,
+    help="Numerical form of the weights; fp16 for tflite only.",
+)
 @click.option(
     "--prelu",
     metavar="lowered|native",
-    default="lowered",
-    show_default=True,
-    help="PReLU as operations that run faster, or as one operator.",
+    help="PReLU as several operations, or as one operator.  [default: what runs faster in this format]",
 )
 @click.option("--name", help="What people call the model.  [default: the stem of CHECKPOINT]")
 @click.option("--licence", metavar="TEXT", help="Terms of the weights, for the model card.")
 @plain_options
-def convert(
-    checkpoint: str, output: str, to: str, precision: str, prelu: str, as_json: bool, **texts: str | None
-) -> None:
+def convert(checkpoint: str, output: str, to: str, precision: str, as_json: bool, **texts: str | None) -> None:
     """Turn a GhostFaceNet .h5 CHECKPOINT, or YuNet's .onnx, into a model that runs."""
     made = _converters("convert").convert(
-        checkpoint, output, to=to, precision=_PRECISIONS.get(precision, precision), prelu=prelu, **given(texts)
+        checkpoint, output, to=to, precision=_PRECISIONS.get(precision, precision), **given(texts)
     )
     text = (
         f"{made.path}: {made.card.model_id}, {made.card.precision}, {made.nodes} nodes, "

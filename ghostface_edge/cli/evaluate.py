@@ -65,6 +65,10 @@ def _check_thresholds_file(path: str) -> None:
     from ..runtime.session import read_model
     from ..thresholds import read_thresholds
 
+    if path.endswith(".tflite"):
+        raise EvaluationError(
+            f"cannot write into {path}: only the card of an .onnx model can be rewritten. Name one, or a .json table"
+        )
     if path.endswith(".onnx"):
         read_card(read_model(path))
     elif os.path.exists(path):

@@ -17,13 +17,12 @@ from ..card import ModelCard, read_card, refuse_external_data
 from ..errors import ModelCardError, ModelFileError
 from ..models import ModelStore
 from ..runtime.session import LARGEST_FILE, read_model
-from ..runtime.tflite_card import read_tflite_card
+from ..runtime.tflite_card import is_tflite, read_tflite_card
 from .output import table
 
 _log = logging.getLogger(__name__)
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # HDF5 File Format Specification 3.0, section II.A
-_TFLITE_IDENTIFIER = b"TFL3"  # at byte 4, FlatBuffers' file identifier of schema.fbs
 
 _UNKNOWN = ("?",) * 4
 
@@ -123,7 +122,7 @@ def inspection(model: str) -> Inspection:
         network = _keras_network(data, str(path))
     else:
         data = read_model(path)
-        format = "tflite" if data[4:8] == _TFLITE_IDENTIFIER else "onnx"
+        format = "tflite" if is_tflite(data) else "onnx"
         card = _card(data, path, format)
         if format == "onnx":
             network = _onnx_network(data, path, sealed=card is not None)

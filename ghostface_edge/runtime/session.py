@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from ..card import ModelCard
 from ..errors import ModelCardError, ModelFileError, ModelInputError, OptionError
+from .tflite_card import is_tflite
 
 FloatArray = NDArray[np.float32]
 
-RUNTIMES = ("onnx", "litert")
-"""Names that ``--runtime`` takes: ONNX Runtime for ``.onnx``, LiteRT (or tflite-runtime) for ``.tflite``."""
+RUNTIMES = {"onnx": "onnx", "litert": "tflite"}
+"""Names that ``--runtime`` takes, and the file format that each runs: ONNX Runtime, and LiteRT or tflite-runtime."""
 
 LARGEST_FILE = 1 << 30
 """A model file beyond 1 GiB is no face network; refusing it keeps a wrong path from filling the memory."""
@@ -73,13 +74,12 @@ def open_session(path: str | os.PathLike[str], *, runtime: str | None = None, th
     if runtime is not None and runtime not in RUNTIMES:
         raise OptionError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
     data = read_model(path)
-    is_tflite = data[4:8] == b"TFL3"
-    wanted = "litert" if is_tflite else "onnx"
+    wanted = "litert" if is_tflite(data) else "onnx"
     if runtime not in (None, wanted):
         raise OptionError(
-            f"runtime {runtime!r} does not run {Path(path).name}, {'a TFLite' if is_tflite else 'an ONNX'} file"
+            f"runtime {runtime!r} does not run {Path(path).name}, {'a TFLite' if is_tflite(data) else 'an ONNX'} file"
         )
-    if is_tflite:
+    if wanted == "litert":
         from .litert import LiteRTSession
 
         return LiteRTSession(data, threads=threads, name=Path(path).name)

@@ -1,4 +1,4 @@
-"""The model card inside a ``.tflite`` file, read without TensorFlow's schema package.
+"""The model card inside a ``.tflite`` file, read and sealed without TensorFlow's schema package.
 
 The card and its seal are two entries of ``Model.metadata`` (schema.fbs of TensorFlow Lite), whose buffers hold:
 
@@ -23,7 +23,21 @@ _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _METADATA_NAME, _METADATA_BUFFER = 0, 1
 _BUFFER_DATA = 0
 
-_SEAL_LENGTH = 64
+IDENTIFIER = b"TFL3"
+"""At byte 4: FlatBuffers' file identifier of schema.fbs."""
+
+SEAL_LENGTH = 64
+
+
+def is_tflite(data: bytes) -> bool:
+    """Whether a file says that it is a TFLite model."""
+    return data[4:8] == IDENTIFIER
+
+
+def seal_tflite(data: bytes) -> bytes:
+    """A ``.tflite`` file whose seal is still :data:`SEAL_LENGTH` zero bytes, with the seal filled in."""
+    start, end = dict(_metadata(data))[SEAL_KEY]
+    return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[end:]
 
 
 def read_tflite_card(data: bytes) -> ModelCard:
@@ -44,7 +58,7 @@ def read_tflite_card(data: bytes) -> ModelCard:
         )
     start, end = entries[SEAL_KEY]
     bare = data[:start] + bytes(end - start) + data[end:]
-    if end - start != _SEAL_LENGTH or hashlib.sha256(bare).hexdigest().encode() != data[start:end]:
+    if end - start != SEAL_LENGTH or hashlib.sha256(bare).hexdigest().encode() != data[start:end]:
         raise ModelFileError("the file is damaged: its bytes do not match its seal. Convert or download it again")
     start, end = entries[CARD_KEY]
     try:

@@ -174,8 +174,8 @@ def test_card_of_a_detector(detector_file: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"to": "tflite"}, "to='tflite' does not exist; choose from: onnx"),
-        ({"precision": "int8"}, "precision='int8' does not exist; choose from: float32"),
+        ({"to": "coreml"}, "to='coreml' does not exist; choose from: onnx, tflite"),
+        ({"precision": "int8"}, "precision='int8' does not exist for to='onnx'; choose from: float32$"),
         ({"prelu": "fast"}, "prelu='fast' does not exist; choose from: lowered, native"),
     ],
 )
@@ -293,10 +293,10 @@ def test_missing_packages_are_named_with_their_command(
         convert(small_checkpoint, tmp_path / "out")
 
 
-def test_nothing_but_numpy_h5py_and_onnx_is_imported(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_for_onnx_nothing_but_numpy_h5py_and_onnx_is_imported(small_checkpoint: Path, tmp_path: Path) -> None:
     code = """
 import sys
-for name in ("tensorflow", "keras", "tf_keras", "onnxruntime", "cv2", "PIL", "scipy", "requests"):
+for name in ("tensorflow", "keras", "tf_keras", "onnxruntime", "ai_edge_litert", "cv2", "PIL", "scipy", "requests"):
     sys.modules[name] = None
 from ghostface_edge.converters import convert
 assert not {"h5py", "onnx"} & set(sys.modules)

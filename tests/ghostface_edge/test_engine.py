@@ -547,3 +547,15 @@ def test_a_face_too_small_for_the_first_look_is_found_by_a_second(real_models: M
     for name in ("yunet", "yunet-fast"):
         (found,) = load_detector(name, real_models).detect(image)
         assert abs(found.landmarks.mean(axis=0) - (930, 530)).max() < 10
+
+
+def test_litert_runs_a_known_model(real_models: ModelStore, real_engine: FaceEngine, shared: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    engine = FaceEngine(runtime="litert", store=real_models, threads=1)
+    assert engine.embedder.session.runtime == "litert"
+    assert engine.model == real_engine.model, "one gallery serves both runtimes"
+    assert engine.threshold() == real_engine.threshold()
+    photo = shared / "photos" / "img13.jpg"
+    assert len(engine.faces(photo)) == 1
+    for face, expected in zip(engine.faces(photo), real_engine.faces(photo)):
+        np.testing.assert_allclose(face.embedding, expected.embedding, rtol=0, atol=1e-5)

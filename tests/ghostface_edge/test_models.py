@@ -37,6 +37,7 @@ from ghostface_edge.errors import (
     UnknownModelError,
 )
 from ghostface_edge.models import ModelStore
+from ghostface_edge.runtime.tflite_card import read_tflite_card
 from ghostface_edge.types import Threshold
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -1082,3 +1083,19 @@ def test_the_real_models_resolve_offline(home: Path, shared: Path, name: str, mo
     made = path.read_bytes()
     path.write_bytes(made[:-100])
     assert store.resolve(name).read_bytes() == made, "converting again gives the same bytes"
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_real_model_resolves_to_tflite(home: Path, shared: Path, precision: str) -> None:
+    for module in ("h5py", "ai_edge_litert"):
+        pytest.importorskip(module)
+    store = ModelStore(home, [shared / "models"])
+    path = store.resolve("ghostfacenet-w0.5-s2", format="tflite", precision=precision)
+    made = path.read_bytes()
+    card = read_tflite_card(made)
+    assert (path.suffix, card.precision, card.name) == (".tflite", precision, "ghostfacenet-w0.5-s2")
+    changed = path.stat().st_mtime_ns
+    assert store.resolve("ghostfacenet-w0.5-s2", format="tflite", precision=precision) == path
+    assert path.stat().st_mtime_ns == changed, "what is there serves"
+    path.write_bytes(made[:-100] + bytes(100))
+    assert store.resolve("ghostfacenet-w0.5-s2", format="tflite", precision=precision).read_bytes() == made

@@ -13,6 +13,7 @@ import pytest
 from ghostface_edge import Embedder
 from ghostface_edge.card import read_card
 from ghostface_edge.runtime import open_session
+from ghostface_edge.runtime.tflite_card import read_tflite_card
 
 Runner = Callable[..., Any]
 
@@ -41,10 +42,26 @@ class TestConvert:
         assert network["operators"]["PRelu"] == 41  # every activation of GhostFaceNetV1 W0.5 is one
 
     @pytest.mark.parametrize(
+        ("option", "precision"), [("fp32", "float32"), ("fp16", "float16"), ("float16", "float16")]
+    )
+    def test_tflite(self, run: Runner, shared: Path, tmp_path: Path, option: str, precision: str) -> None:
+        pytest.importorskip("ai_edge_litert")
+        source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
+        text = run("convert", source, "-o", tmp_path, "--to", "tflite", "--precision", option).out
+        path = tmp_path / "GN_W0.5_S2_ArcFace_epoch16.tflite"
+        assert text.startswith(f"{path}: ghostfacenet-v1-0.5-2-2beca52a, {precision}, ")
+        found = run("inspect", path, "--json").json
+        assert found["format"] == "tflite"
+        assert found["card"] == read_tflite_card(path.read_bytes()).to_dict()
+        assert found["card"]["precision"] == precision
+        assert f"\nprecision     {precision}\n" in run("inspect", path).out
+
+    @pytest.mark.parametrize(
         ("arguments", "text"),
         [
             (["--to", "coreml"], "'coreml'"),
             (["--precision", "int4"], "'int4'"),
+            (["--precision", "fp16"], "'float16' does not exist for to='onnx'"),
             (["--prelu", "fast"], "'fast'"),
             ([], "neither a Keras .h5 checkpoint nor an ONNX file"),
         ],

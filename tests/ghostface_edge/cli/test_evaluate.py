@@ -108,3 +108,10 @@ def test_thresholds_of_another_model_are_refused(run: Runner, offline: Path, pai
     photos = ["--photos", offline / "lfw" / "images", "--pairs", pairs, "--detector", "yunet-fast"]
     assert "another checkpoint" in run("eval", "lfw", *photos, "--write-thresholds", other).error
     assert other.read_bytes() == before
+
+
+def test_a_tflite_file_is_refused_before_anything_is_measured(run: Runner, pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(b"as it was")
+    options = ["--photos", tmp_path, "--pairs", pairs, "--write-thresholds", tmp_path / "m.tflite"]
+    assert "only the card of an .onnx model" in run("eval", "lfw", *options).error
+    assert (tmp_path / "m.tflite").read_bytes() == b"as it was"
