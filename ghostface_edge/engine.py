@@ -20,8 +20,7 @@ from .errors import NoFaceError, OptionError, RuntimeMissingError
 from .image import DEFAULT_MAX_PIXELS, Image, ImageSource
 from .matching import decide, similarity
 from .models import ModelStore
-from .runtime import open_session
-from .runtime.session import RUNTIMES
+from .runtime import RUNTIMES, open_session
 from .types import Detection, Face, ModelIdentity, Threshold, Verification
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .session import RUNTIMES, Session, open_session
+from .opening import RUNTIMES, open_session
+from .session import Session
 
 __all__ = ["RUNTIMES", "Session", "open_session"]

@@ -1,4 +1,4 @@
-"""The ``Session`` protocol, and how a model file finds the runtime that runs it."""
+"""The ``Session`` protocol, and the checks that every runtime makes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,8 @@ from numpy.typing import NDArray
 
 from ..card import ModelCard
 from ..errors import ModelCardError, ModelFileError, ModelInputError, OptionError
-from .tflite_card import is_tflite
 
 FloatArray = NDArray[np.float32]
-
-RUNTIMES = {"onnx": "onnx", "litert": "tflite"}
-"""Names that ``--runtime`` takes, and the file format that each runs: ONNX Runtime, and LiteRT or tflite-runtime."""
 
 LARGEST_FILE = 1 << 30
 """A model file beyond 1 GiB is no face network; refusing it keeps a wrong path from filling the memory."""
@@ -36,7 +32,7 @@ class Session(Protocol):
 
     Attributes:
         card: The card that travels in the model's file.
-        runtime: Name of the runtime, one of :data:`RUNTIMES`.
+        runtime: Name of the runtime, one of :data:`~ghostface_edge.runtime.RUNTIMES`.
         version: The runtime library and its version, for reports.
         threads: Number of threads that one call may use.
     """
@@ -54,38 +50,6 @@ class Session(Protocol):
             InferenceError: The runtime failed.
         """
         ...
-
-
-def open_session(path: str | os.PathLike[str], *, runtime: str | None = None, threads: int | None = None) -> Session:
-    """Open a model file with the runtime for its format.
-
-    Args:
-        path: An ``.onnx`` or ``.tflite`` file with a model card in it.
-        runtime: ``onnx`` or ``litert``; by default the one that the file's format needs.
-        threads: Threads of one inference; by default :func:`default_threads`.
-
-    Raises:
-        ModelFileError: Missing, unreadable, damaged, a Git LFS pointer, or no model.
-        ModelCardError: The file holds no model card.
-        RuntimeMissingError: The runtime is not installed.
-        OptionError: An unknown runtime, one that cannot run this format, or a senseless number of threads.
-    """
-    threads = thread_count(threads)
-    if runtime is not None and runtime not in RUNTIMES:
-        raise OptionError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
-    data = read_model(path)
-    wanted = "litert" if is_tflite(data) else "onnx"
-    if runtime not in (None, wanted):
-        raise OptionError(
-            f"runtime {runtime!r} does not run {Path(path).name}, {'a TFLite' if is_tflite(data) else 'an ONNX'} file"
-        )
-    if wanted == "litert":
-        from .litert import LiteRTSession
-
-        return LiteRTSession(data, threads=threads, name=Path(path).name)
-    from .onnx import OnnxSession
-
-    return OnnxSession(data, threads=threads, name=Path(path).name)
 
 
 def read_model(path: str | os.PathLike[str]) -> bytes:

@@ -1,0 +1,45 @@
+"""How a model file finds the runtime that runs it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import OptionError
+from .session import Session, read_model, thread_count
+from .tflite_card import is_tflite
+
+RUNTIMES = {"onnx": "onnx", "litert": "tflite"}
+"""Names that ``--runtime`` takes, and the file format that each runs: ONNX Runtime, and LiteRT or tflite-runtime."""
+
+
+def open_session(path: str | os.PathLike[str], *, runtime: str | None = None, threads: int | None = None) -> Session:
+    """Open a model file with the runtime for its format.
+
+    Args:
+        path: An ``.onnx`` or ``.tflite`` file with a model card in it.
+        runtime: ``onnx`` or ``litert``; by default the one that the file's format needs.
+        threads: Threads of one inference; by default :func:`default_threads`.
+
+    Raises:
+        ModelFileError: Missing, unreadable, damaged, a Git LFS pointer, or no model.
+        ModelCardError: The file holds no model card.
+        RuntimeMissingError: The runtime is not installed.
+        OptionError: An unknown runtime, one that cannot run this format, or a senseless number of threads.
+    """
+    threads = thread_count(threads)
+    if runtime is not None and runtime not in RUNTIMES:
+        raise OptionError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
+    data = read_model(path)
+    wanted = "litert" if is_tflite(data) else "onnx"
+    if runtime not in (None, wanted):
+        raise OptionError(
+            f"runtime {runtime!r} does not run {Path(path).name}, {'a TFLite' if is_tflite(data) else 'an ONNX'} file"
+        )
+    if wanted == "litert":
+        from .litert import LiteRTSession
+
+        return LiteRTSession(data, threads=threads, name=Path(path).name)
+    from .onnx import OnnxSession
+
+    return OnnxSession(data, threads=threads, name=Path(path).name)
