@@ -8,6 +8,7 @@ it needs no singular value decomposition: a similarity is one complex multiplica
 
 from __future__ import annotations
 
+import cmath
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,6 @@ Source: ``arcface_dst`` in InsightFace, ``python-package/insightface/utils/face_
 """
 ARCFACE_TEMPLATE.flags.writeable = False
 
-_AS_COMPLEX = np.array([1, 1j])
-
 _FLATTEST = 1e-3
 """Landmarks whose narrow extent is below this share of their wide extent lie on a line; a face in profile has 0.3."""
 
@@ -53,24 +52,34 @@ def similarity_transform(landmarks: Any, template: Any = ARCFACE_TEMPLATE) -> Fl
     source, target = _points(landmarks, "landmarks"), _points(template, "points of the template")
     if source.shape != target.shape:
         raise AlignmentError(f"expected landmarks of shape {target.shape}, got {source.shape}")
-    # Points as complex numbers: a similarity is w = a * z + b, and least squares gives a = <z, w> / <z, z>.
-    z, w = source @ _AS_COMPLEX, target @ _AS_COMPLEX
-    z_mean, w_mean = z.mean(), w.mean()
-    z, w = z - z_mean, w - w_mean
+    return _fit(source, target)
+
+
+def _fit(source: FloatArray, target: FloatArray) -> FloatArray:
+    # Points as complex numbers: a similarity is w = a * z + b, and least squares gives a = <z, w> / <z, z>. For five
+    # points, plain numbers are several times faster than arrays.
+    (z, z_mean), (w, w_mean) = _centred(source), _centred(target)
     # Squares of the extents (singular values) of the centred points: their sum and their difference.
-    both, difference = np.vdot(z, z).real, abs((z * z).sum())
+    both = sum(p.real * p.real + p.imag * p.imag for p in z)
+    difference = abs(sum(p * p for p in z))
     if not both > 1e-12:
         raise AlignmentError("the landmarks coincide: no similarity transform can be computed")
     if both - difference < _FLATTEST**2 * (both + difference):
         raise AlignmentError("the landmarks lie on one line: no similarity transform can be computed")
-    a = np.vdot(z, w) / both
+    a = sum(p.conjugate() * q for p, q in zip(z, w)) / both
     b = w_mean - a * z_mean
-    matrix = np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
-    if not (np.isfinite(matrix).all() and abs(a) > 1e-9):
+    if not (cmath.isfinite(a) and cmath.isfinite(b) and abs(a) > 1e-9):
         raise AlignmentError(
             "the landmarks define no invertible similarity transform: they are mirrored or too far apart"
         )
-    return matrix
+    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+def _centred(points: FloatArray) -> tuple[list[complex], complex]:
+    """Points as complex numbers about their mean, and that mean."""
+    numbers = [complex(x, y) for x, y in points.tolist()]
+    mean = sum(numbers) / len(numbers)
+    return [number - mean for number in numbers], mean
 
 
 def align(image: Image, landmarks: Any, *, size: int = CROP_SIZE) -> NDArray[np.uint8]:
@@ -92,7 +101,10 @@ def align(image: Image, landmarks: Any, *, size: int = CROP_SIZE) -> NDArray[np.
     """
     if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= 4096:
         raise OptionError(f"size={size!r} is not a number of pixels: use 1 to 4096")
-    matrix = similarity_transform(landmarks, ARCFACE_TEMPLATE * (size / CROP_SIZE))
+    source = _points(landmarks, "landmarks")
+    if source.shape != ARCFACE_TEMPLATE.shape:
+        raise AlignmentError(f"expected landmarks of shape {ARCFACE_TEMPLATE.shape}, got {source.shape}")
+    matrix = _fit(source, ARCFACE_TEMPLATE * (size / CROP_SIZE))
     crop, photo = (size, size), (image.width, image.height)
     # Two rectangles are apart where a side of one of them parts them.
     if _apart(crop, inverse(matrix), photo) or _apart(photo, matrix, crop):
