@@ -476,10 +476,13 @@ class Gallery:
         with self._lock, _explained(self.path):
             self._index = None
             try:
+                deadline = time.monotonic() + BUSY_SECONDS
                 self._connection.execute("VACUUM")
-                (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                if busy:
-                    raise sqlite3.OperationalError("another program is reading the old state")
+                while self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    # SQLite waits for readers itself, but not for another program's checkpoint.
+                    if time.monotonic() > deadline:
+                        raise sqlite3.OperationalError("another program is reading the old state")
+                    time.sleep(0.02)
                 self._connection.execute("UPDATE gallery SET leftovers = 0")
             except sqlite3.Error as error:
                 raise GalleryError(
