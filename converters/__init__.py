@@ -1,5 +1,7 @@
 """Trained checkpoints to models that run on the device."""
 
-from .convert import CONVERTER_VERSION, Conversion, convert
+from ghostface_edge._version import CONVERTER_VERSION
+
+from .convert import Conversion, convert
 
 __all__ = ["CONVERTER_VERSION", "Conversion", "convert"]

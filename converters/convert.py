@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ghostface_edge import signatures
 from ghostface_edge._version import __version__
 from ghostface_edge.atomic import replacing
 from ghostface_edge.card import ARCFACE_ALIGNMENT, InputSpec, ModelCard, Source, write_card
@@ -24,7 +25,6 @@ from ghostface_edge.errors import CheckpointError, ConversionError, OptionError
 from ghostface_edge.thresholds import measured_thresholds
 
 from .graph import Add, Conv, Graph
-from .hdf5 import SIGNATURE as HDF5_SIGNATURE
 from .keras_h5 import EMBEDDING, read_keras_h5
 from .onnx_writer import write_onnx
 from .passes.fold_batch_norm import fold_batch_norm
@@ -36,9 +36,6 @@ from .tflite_writer import write_tflite
 from .yunet_onnx import read_yunet_onnx
 
 _log = logging.getLogger(__name__)
-
-CONVERTER_VERSION = f"{__version__}+2"
-"""Changes whenever this code makes other bytes of the same checkpoint; the model store keeps its files by it."""
 
 PRECISIONS = {"onnx": ("float32",), "tflite": ("float32", "float16")}
 """The file formats, and the numerical forms of each."""
@@ -53,7 +50,6 @@ LiteRT 2.3, x86-64, one thread, forms in random turn, median ms of native / lowe
 
 _UNKNOWN_LICENCE = "unknown: ask the source of the checkpoint"
 _MAX_BYTES = 512 << 20
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _ZIP = b"PK\x03\x04"
 _ONNX = b"\x08"
 """Key of the first field of every ONNX file: ``ModelProto.ir_version``."""
@@ -134,7 +130,7 @@ def convert(
     if licence is None:
         licence = next((known.licence for known in KNOWN_MODELS if known.sha256 == origin.sha256), _UNKNOWN_LICENCE)
     name = _printable(source.stem) if name is None else name
-    if data.startswith(HDF5_SIGNATURE):
+    if data.startswith(signatures.HDF5):
         checkpoint = read_keras_h5(data, str(source))
         graph = embedder_graph(checkpoint, prelu)
         card = _embedder_card(checkpoint, origin, precision, licence, name)
@@ -205,14 +201,14 @@ def _read(source: Path) -> bytes:
         raise CheckpointError(f"{source} cannot be read: {error.strerror}") from error
     if not data:
         raise CheckpointError(f"{source} is empty")
-    if data.startswith(_LFS_POINTER):
+    if data.startswith(signatures.GIT_LFS):
         raise CheckpointError(f"{source} is a Git LFS pointer, not the checkpoint itself. Fetch it: git lfs pull")
     if data.startswith(_ZIP):
         raise CheckpointError(
             f"{source} is a zip file, perhaps a Keras 3 .keras file; only whole Keras 2 models (.h5) are read. "
             "Save it with tf_keras (Keras 2): model.save('model.h5')"
         )
-    if not data.startswith((HDF5_SIGNATURE, _ONNX)):
+    if not data.startswith((signatures.HDF5, _ONNX)):
         raise CheckpointError(f"{source} is neither a Keras .h5 checkpoint nor an ONNX file")
     return data
 

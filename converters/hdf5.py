@@ -18,7 +18,6 @@ from ghostface_edge.errors import CheckpointError
 from .graph import FloatArray
 from .requirement import missing_package
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """First bytes of every HDF5 file (HDF5 File Format Specification 3.0, section II.A)."""
 
 _MAX_MEMBERS = 64

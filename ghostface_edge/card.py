@@ -108,7 +108,7 @@ class ModelCard:
     @property
     def crop_size(self) -> int:
         """Side in pixels of the square crop that an embedder takes; 0 for detectors."""
-        return self.input.height or 0 if self.kind == "embedder" else 0
+        return (self.input.height or 0) if self.kind == "embedder" else 0
 
     def identity(self, detector: str = "") -> ModelIdentity:
         """The identity that embeddings of this model carry."""

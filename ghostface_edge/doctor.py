@@ -7,7 +7,6 @@ an illegal instruction.
 from __future__ import annotations
 
 import json
-import os
 import platform
 import signal
 import statistics
@@ -29,7 +28,7 @@ from .engine import FaceEngine
 from .errors import GhostFaceError, StoreError
 from .image import Image
 from .models import ModelStore, StoredModel
-from .runtime.session import default_threads
+from .runtime.session import default_threads, usable_cpus
 
 PACKAGES = {
     "numpy": ("numpy",),
@@ -307,16 +306,12 @@ def look_at_machine(cpuinfo: Path = _CPUINFO, cgroup: Path = _CGROUP) -> Machine
         cgroup: Where Linux says what the container may use.
     """
     cpu, features = _cpu(_text(cpuinfo))
-    try:
-        cpus = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        cpus = os.cpu_count() or 1
     return Machine(
         system=f"{platform.system()} {platform.release()}",
         architecture=platform.machine(),
         cpu=cpu or platform.processor(),
         features=features,
-        cpus=cpus,
+        cpus=usable_cpus(),
         cpu_limit=_cpu_limit(cgroup),
         threads=default_threads(),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
+from . import signatures
 from .errors import DownloadError
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _label(url: str) -> str:
 def _refuse_page(head: bytes, url: str) -> None:
     """Recognise what servers send in place of a model, by its first bytes."""
     text = head[:512].lstrip().lower()
-    if text.startswith(b"version https://git-lfs"):
+    if text.startswith(signatures.GIT_LFS):
         raise DownloadError(
             f"cannot download {url}: it serves a Git LFS pointer, not the file. Use the address of the file itself"
         )

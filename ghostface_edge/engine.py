@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
@@ -136,7 +136,25 @@ class FaceEngine:
             InferenceError: The model failed, or gave NaN, infinity or a zero vector.
         """
         image = self.open(photo)
-        return self._embedded(image, self.detect(image))
+        return self.embed(image, self.detect(image))
+
+    def embed(self, photo: ImageSource, detections: Sequence[Detection]) -> tuple[Face, ...]:
+        """Faces that were found before, with their embeddings, in the order of ``detections``.
+
+        Raises:
+            ImageError: The source is no usable picture.
+            AlignmentError: Landmarks that define no alignment.
+            InferenceError: The model failed, or gave NaN, infinity or a zero vector.
+        """
+        image = self.open(photo)
+        if not detections:
+            return ()
+        crops = np.stack([align(image, item.landmarks, size=self.embedder.crop_size) for item in detections])
+        model = self.model
+        return tuple(
+            Face(item.box, item.score, item.landmarks, embedding, model)
+            for item, embedding in zip(detections, self.embedder.embed(crops))
+        )
 
     def face(self, photo: Photo) -> Face:
         """The main face of a photo: the largest, where one at the rim counts for less than one in the middle.
@@ -148,11 +166,7 @@ class FaceEngine:
         if isinstance(photo, Face):
             return photo
         image = self.open(photo)
-        found = self.detect(image)
-        if not found:
-            raise NoFaceError(f"no face found in {image.source} ({image.width} x {image.height} pixels)")
-        main = max(found, key=lambda item: _prominence(item, image))
-        return self._embedded(image, [main])[0]
+        return self.embed(image, [main_face(image, self.detect(image))])[0]
 
     def verify(self, a: Photo, b: Photo, *, fmr: float = DEFAULT_FMR, threshold: float | None = None) -> Verification:
         """Are the main faces of two photos the same person?
@@ -195,16 +209,6 @@ class FaceEngine:
     def __repr__(self) -> str:
         return f"FaceEngine({self.describe()})"
 
-    def _embedded(self, image: Image, found: Sequence[Detection]) -> tuple[Face, ...]:
-        if not found:
-            return ()
-        crops = np.stack([align(image, item.landmarks, size=self.embedder.crop_size) for item in found])
-        model = self.model
-        return tuple(
-            Face(item.box, item.score, item.landmarks, embedding, model)
-            for item, embedding in zip(found, self.embedder.embed(crops))
-        )
-
 
 def load_detector(name: str, store: ModelStore | None = None, *, threads: int | None = None) -> Detector:
     """A detector by its name.
@@ -237,10 +241,21 @@ def load_detector(name: str, store: ModelStore | None = None, *, threads: int | 
     return YuNet(session, mode=modes[kind], max_size=max_size)
 
 
+def main_face(image: Image, detections: Sequence[Detection]) -> Detection:
+    """The face that a photo is of: the largest, where one at the rim counts for less than one in the middle.
+
+    Raises:
+        NoFaceError: There is none.
+    """
+    if not detections:
+        raise NoFaceError(f"no face found in {image.source} ({image.width} x {image.height} pixels)")
+    return max(detections, key=lambda item: _prominence(item, image))
+
+
 def _prominence(face: Detection, image: Image) -> float:
     """Area, discounted by the distance from the middle: nothing of it is left in a corner of the photo."""
-    away: Any = math.hypot(
+    away = math.hypot(
         (face.box.x1 + face.box.x2 + 1 - image.width) / image.width,
         (face.box.y1 + face.box.y2 + 1 - image.height) / image.height,
     )
-    return float(face.box.area * max(1 - away / math.sqrt(2), 0) ** 2)
+    return face.box.area * max(1 - away / math.sqrt(2), 0) ** 2

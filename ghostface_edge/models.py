@@ -31,21 +31,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 from uuid import uuid4
 
-from .card import ModelCard, read_card
+from . import signatures
+from ._version import CONVERTER_VERSION
+from .card import ModelCard
 from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, KNOWN_MODELS, KnownModel, is_safe_name, require_safe_name
 from .download import MAX_BYTES, download
 from .errors import (
     ChecksumError,
     DownloadError,
     MissingModelError,
-    ModelCardError,
     ModelError,
     ModelFileError,
     OptionError,
     StoreError,
     UnknownModelError,
 )
-from .runtime.tflite_card import is_tflite, read_tflite_card
+from .runtime.opening import read_model_card
 from .thresholds import measured_thresholds
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ FOLDERS_VARIABLE = "GHOSTFACE_EDGE_MODELS"
 
 ModelName = Union[str, "os.PathLike[str]"]
 
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # HDF5 File Format Specification 3.0, section II.A
 _UNSTATED = "not stated: added by the user of this machine"
 _ON_TRUST = "If you trust the source: ghostface-edge models pull {} --allow-unverified"
 _STALE = 86_400.0  # seconds after which a temporary file is a dead process's
@@ -162,7 +162,7 @@ class ModelStore:
             UnknownModelError: The name is not known.
             MissingModelError: There is nothing to verify.
             ChecksumError: The source in the store is not the pinned one.
-            ModelFileError: The converted model is damaged.
+            ModelFileError: A converted model is damaged.
         """
         self._hashes.clear()
         entry = self._entry(name)
@@ -171,8 +171,7 @@ class ModelStore:
             if os.path.isfile(source) and self._sha256(source) != entry.sha256:
                 cure = "Pull it again" if entry.url else "Remove it and add it again"
                 raise ChecksumError(f"{source} has sha256 {self._sha256(source)}, not {entry.sha256}. {cure}")
-            converted = self._converted(entry, "onnx", "float32")
-            if os.path.isfile(converted):
+            for converted in self._conversions(name):
                 _card(converted)
         stored = self._stored(entry)
         if stored.path is None:
@@ -308,10 +307,7 @@ class ModelStore:
             StoreError: The files cannot be removed.
         """
         folder = self._place(self._entry(name)).parent
-        # As _converted names them. No precision and no hash has a dash, so the files of `a-b` are not those of `a`.
-        pattern = re.compile(re.escape(name) + r"-[^-]+-[0-9a-f]{16}\.[^-]+")
-        converted = self.home / "converted"
-        doomed = [converted / file for file in _listing(converted) if pattern.fullmatch(file)]
+        doomed = [*self._conversions(name)]
         if os.path.isdir(folder):
             doomed.append(folder)
         for path in doomed:
@@ -365,9 +361,16 @@ class ModelStore:
     def _converted(self, entry: KnownModel, format: str, precision: str) -> Path:
         # The card holds the name, the licence and our measured thresholds: when one of them changes, so does the file.
         thresholds = [threshold.to_dict() for threshold in measured_thresholds(entry.sha256 or "")]
-        recipe = [entry.sha256, _converter().CONVERTER_VERSION, entry.name, entry.licence, thresholds]
+        recipe = [entry.sha256, CONVERTER_VERSION, entry.name, entry.licence, thresholds]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
         return self.home / "converted" / f"{entry.name}-{precision}-{digest}.{format}"
+
+    def _conversions(self, name: str) -> tuple[Path, ...]:
+        """All that a model was converted to, as :meth:`_converted` names it."""
+        # No precision and no hash has a dash, so the files of `a-b` are not those of `a`.
+        pattern = re.compile(re.escape(name) + r"-[^-]+-[0-9a-f]{16}\.[^-]+")
+        folder = self.home / "converted"
+        return tuple(folder / file for file in _listing(folder) if pattern.fullmatch(file))
 
     def _path(self, model: ModelName) -> Path:
         """An existing file; a text that does not even look like a path is an unknown name."""
@@ -580,15 +583,12 @@ def _card(path: Path) -> ModelCard:
     """The card of a model file, its seal checked; messages name the file."""
     with _errors("read", path):
         data = path.read_bytes()
-    try:
-        return read_tflite_card(data) if is_tflite(data) else read_card(data)
-    except (ModelFileError, ModelCardError) as error:
-        raise type(error)(f"{path}: {error}") from error
+    return read_model_card(data, str(path))
 
 
 def _require_hdf5(path: Path, origin: object) -> None:
     with _errors("read", path), path.open("rb") as file:
-        if file.read(len(_HDF5_SIGNATURE)) != _HDF5_SIGNATURE:
+        if file.read(len(signatures.HDF5)) != signatures.HDF5:
             raise ModelFileError(f"{origin}: not a Keras .h5 file, for it has no HDF5 signature")
 
 

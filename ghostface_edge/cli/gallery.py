@@ -157,11 +157,13 @@ def import_(file: str, path: str, as_json: bool) -> None:
 
 
 def _main_face(engine: FaceEngine, photo: str) -> Face:
+    from ..engine import main_face
+
     image = engine.open(photo)
-    face = engine.face(image)
-    found = len(engine.detect(image))
-    if found > 1:
-        box = face.box
+    found = engine.detect(image)
+    main = main_face(image, found)
+    if len(found) > 1:
+        box = main.box
         where = f"{box.width:.0f} x {box.height:.0f} pixels at {box.x1:.0f}, {box.y1:.0f}"
-        report("note", f"{photo}: {found} faces; the main one is enrolled: {where}")
-    return face
+        report("note", f"{photo}: {len(found)} faces; the main one is enrolled: {where}")
+    return engine.embed(image, [main])[0]

@@ -13,16 +13,17 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ..card import ModelCard, read_card, refuse_external_data
+from .. import signatures
+from ..card import ModelCard, refuse_external_data
 from ..errors import ModelCardError, ModelFileError
 from ..models import ModelStore
+from ..runtime.opening import read_model_card
 from ..runtime.session import LARGEST_FILE, read_model
-from ..runtime.tflite_card import is_tflite, read_tflite_card
+from ..runtime.tflite_card import is_tflite
 from .output import table
 
 _log = logging.getLogger(__name__)
 
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # HDF5 File Format Specification 3.0, section II.A
 
 _UNKNOWN = ("?",) * 4
 
@@ -123,7 +124,7 @@ def inspection(model: str) -> Inspection:
     else:
         data = read_model(path)
         format = "tflite" if is_tflite(data) else "onnx"
-        card = _card(data, path, format)
+        card = _card(data, path)
         if format == "onnx":
             network = _onnx_network(data, path, sealed=card is not None)
     return Inspection(str(path), len(data), hashlib.sha256(data).hexdigest(), format, card, network)
@@ -133,18 +134,16 @@ def _is_checkpoint(path: Path) -> bool:
     with suppress(OSError):  # read_model says what is wrong with it
         if path.is_file() and path.stat().st_size <= LARGEST_FILE:
             with path.open("rb") as file:
-                return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+                return file.read(len(signatures.HDF5)) == signatures.HDF5
     return False
 
 
-def _card(data: bytes, path: Path, format: str) -> ModelCard | None:
+def _card(data: bytes, path: Path) -> ModelCard | None:
     try:
-        return read_tflite_card(data) if format == "tflite" else read_card(data)
+        return read_model_card(data, str(path))
     except ModelCardError as error:
-        _log.info("%s: %s", path, error)
+        _log.info("%s", error)
         return None
-    except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from error
 
 
 def _keras_network(data: bytes, label: str) -> Network:

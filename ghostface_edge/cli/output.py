@@ -111,7 +111,7 @@ def check_place(output: str, *sources: str) -> None:
 
 
 class Failures:
-    """Counts the items of a verb that failed, and reports each; use :meth:`caught` around one item."""
+    """Counts the items of a verb that failed, and reports each."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -93,7 +93,7 @@ class Anchors:
         """(5, 2) landmarks of a face, averaged over every anchor that saw it, weighted by score.
 
         One anchor's landmarks scatter by 2 to 3.6 pixels of the aligned crop; the mean scatters less and costs nothing.
-        BlazeFace (arXiv:1907.05047, section 4.3) blends its boxes so, in place of suppressing them.
+        BlazeFace (arXiv:1907.05047, post-processing) blends its boxes so, in place of suppressing them.
         """
         same = self.overlaps(index) > _SAME_FACE
         weights = np.where(same, self.scores, 0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..card import ModelCard, read_card
 from ..errors import OptionError
-from .session import Session, read_model, thread_count
-from .tflite_card import is_tflite
+from .session import Session, naming, read_model, thread_count
+from .tflite_card import is_tflite, read_tflite_card
 
 RUNTIMES = {"onnx": "onnx", "litert": "tflite"}
 """Names that ``--runtime`` takes, and the file format that each runs: ONNX Runtime, and LiteRT or tflite-runtime."""
@@ -43,3 +44,14 @@ def open_session(path: str | os.PathLike[str], *, runtime: str | None = None, th
     from .onnx import OnnxSession
 
     return OnnxSession(data, threads=threads, name=Path(path).name)
+
+
+def read_model_card(data: bytes, name: str) -> ModelCard:
+    """The card of a model file of either format, after its seal was checked; messages begin with ``name``.
+
+    Raises:
+        ModelFileError: No model, or its bytes are not the ones that were sealed.
+        ModelCardError: The file has no card, or a senseless one.
+    """
+    with naming(name):
+        return read_tflite_card(data) if is_tflite(data) else read_card(data)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import signatures
 from ..card import ModelCard
 from ..errors import ModelCardError, ModelFileError, ModelInputError, OptionError
 
@@ -22,9 +23,6 @@ LARGEST_FILE = 1 << 30
 
 MOST_THREADS = 256
 """More threads than any of these networks can use; a hundred thousand would hang the machine."""
-
-_POINTER = b"version https://git-lfs"
-"""First bytes of a Git LFS pointer file (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)."""
 
 
 class Session(Protocol):
@@ -71,11 +69,11 @@ def read_model(path: str | os.PathLike[str]) -> bytes:
         raise ModelFileError(f"cannot read the model file {path}: {error}") from error
     if not data:
         raise ModelFileError(f"the model file {path} is empty")
-    if data.startswith(_POINTER):
+    if data.startswith(signatures.GIT_LFS):
         raise ModelFileError(
             f"{path} is a Git LFS pointer, not the model itself: run 'git lfs pull' where it came from"
         )
-    if data.startswith(b"\x89HDF\r\n\x1a\n"):
+    if data.startswith(signatures.HDF5):
         raise ModelFileError(
             f"{path} is a training checkpoint; convert it first: ghostface-edge convert {path.name} -o DIR"
         )
@@ -106,11 +104,15 @@ def thread_count(threads: int | None) -> int:
 
 def default_threads() -> int:
     """The CPUs that this process may use, at most 4: these networks are too small to gain from more."""
+    return min(usable_cpus(), 4)
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may run on."""
     try:
-        usable = len(os.sched_getaffinity(0))
+        return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
-        usable = os.cpu_count() or 1
-    return min(usable, 4)
+        return os.cpu_count() or 1
 
 
 def check_input(tensor: Any, shape: tuple[int | None, ...], name: str) -> None:

@@ -559,3 +559,39 @@ def test_litert_runs_a_known_model(real_models: ModelStore, real_engine: FaceEng
     assert len(engine.faces(photo)) == 1
     for face, expected in zip(engine.faces(photo), real_engine.faces(photo)):
         np.testing.assert_allclose(face.embedding, expected.embedding, rtol=0, atol=1e-5)
+
+
+def test_faces_that_were_found_before_are_embedded_in_their_order(engine: Callable[..., FaceEngine]) -> None:
+    small, large = at(0, 0), at(150, 60, 160)
+    made = engine(small, large)
+    photo = Image.from_rgb(noise())
+    by_size = made.faces(photo)
+    chosen = made.embed(photo, [small, large])
+    assert [face.box for face in chosen] == [small.box, large.box]
+    np.testing.assert_array_equal(chosen[0].embedding, by_size[1].embedding)
+    np.testing.assert_array_equal(chosen[1].embedding, by_size[0].embedding)
+    assert made.embed(photo, []) == ()
+    assert made.detector.calls == 1  # type: ignore[attr-defined]
+
+
+def test_recall_by_size_is_what_the_readme_says(real_models: ModelStore, shared: Path) -> None:
+    """Every 40th LFW photo, shrunk until the face has a width, somewhere on a grey square of 640 pixels."""
+    import cv2
+
+    detector, plain = load_detector("yunet-fast", real_models), load_detector("yunet-plain", real_models)
+    rng = np.random.default_rng(0)
+    photos = [cv2.imread(str(path)) for path in sorted((shared / "lfw" / "images").glob("*/*.jpg"))[::40]]
+    widths = [max(item.box.width for item in detector.detect(Image.from_bgr(photo))) for photo in photos]
+    found = {}
+    for size in (10, 14, 20):
+        hits = 0
+        for photo, width in zip(photos, widths):
+            side = max(1, round(250 * size / width))
+            x, y = rng.integers(0, 640 - side, 2)
+            canvas = np.full((640, 640, 3), 127, np.uint8)
+            canvas[y : y + side, x : x + side] = cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)
+            middle = np.array([x + side / 2, y + side / 2])
+            seen = plain.detect(Image.from_bgr(canvas))
+            hits += any(np.hypot(*(item.landmarks.mean(axis=0) - middle)) < size for item in seen)
+        found[size] = hits / len(photos)
+    assert found == pytest.approx({10: 0.12, 14: 0.62, 20: 0.95}, abs=0.05)

@@ -31,6 +31,7 @@ from ghostface_edge.errors import (
     DownloadError,
     MissingModelError,
     ModelCardError,
+    ModelError,
     ModelFileError,
     OptionError,
     StoreError,
@@ -125,7 +126,7 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         path.write_bytes(write_card(b"", card_of(source.read_bytes(), name=name)))
         return SimpleNamespace(path=path)
 
-    made = SimpleNamespace(CONVERTER_VERSION="1", convert=convert, calls=[])
+    made = SimpleNamespace(convert=convert, calls=[])
     monkeypatch.setattr(models, "_converter", lambda: made)
     return made
 
@@ -672,7 +673,7 @@ def test_everything_that_decides_the_file_is_in_its_key(
     first = ModelStore(home, [folder], catalog=[known()]).resolve("face")
     entry, options = known(), {}
     if what == "version":
-        converter.CONVERTER_VERSION = "2"
+        monkeypatch.setattr(models, "CONVERTER_VERSION", "another")
     elif what == "licence":
         entry = KnownModel(**{**entry.to_dict(), "licence": "another"})
     elif what == "thresholds":
@@ -1016,7 +1017,7 @@ def convert(source, folder, **values):
     (folder / "out.onnx").write_bytes(Path(card).read_bytes())
     return SimpleNamespace(path=folder / "out.onnx")
 
-models._converter = lambda: SimpleNamespace(CONVERTER_VERSION="1", convert=convert)
+models._converter = lambda: SimpleNamespace(convert=convert)
 print("ready", flush=True)
 sys.stdin.readline()
 for turn in range(20):
@@ -1099,3 +1100,14 @@ def test_a_real_model_resolves_to_tflite(home: Path, shared: Path, precision: st
     assert path.stat().st_mtime_ns == changed, "what is there serves"
     path.write_bytes(made[:-100] + bytes(100))
     assert store.resolve("ghostfacenet-w0.5-s2", format="tflite", precision=precision).read_bytes() == made
+
+
+def test_verify_reads_every_conversion(home: Path, folder: Path, converter: SimpleNamespace) -> None:
+    (folder / "x").write_bytes(SOURCE)
+    store = ModelStore(home, [folder], catalog=[known()])
+    store.resolve("face")
+    other = store.resolve("face", format="tflite", precision="float16")
+    assert store.verify("face").state == "ready"
+    other.write_bytes(other.read_bytes()[:-9])
+    with pytest.raises(ModelError, match=re.escape(str(other))):
+        store.verify("face")
