@@ -194,9 +194,18 @@ class MaxPool(Node):
 
     def shape(self, *inputs: Shape) -> Shape:
         """Height and width divided by the size, rounded down."""
-        height, width, channels = self._image(inputs)
-        self._require(height >= self.size and width >= self.size, f"its input, {height} x {width}, is too small")
-        return (height // self.size, width // self.size, channels)
+        return _pooled(self, inputs, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePool(Node):
+    """Mean over each square of ``size`` x ``size``; squares do not overlap, and incomplete ones are left out."""
+
+    size: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Height and width divided by the size, rounded down."""
+        return _pooled(self, inputs, self.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +216,18 @@ class Upsample2x(Node):
         """Height and width doubled."""
         height, width, channels = self._image(inputs)
         return (2 * height, 2 * width, channels)
+
+
+@dataclass(frozen=True, eq=False)
+class ResizeBilinear(Node):
+    """Bilinear interpolation to a fixed size: half-pixel centres, no antialiasing, as ``tf.image.resize``."""
+
+    height: int
+    width: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """The fixed height and width."""
+        return (self.height, self.width, self._image(inputs)[2])
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,6 +279,12 @@ def _list(shapes: Iterable[Shape]) -> str:
 def _one(node: Node, inputs: tuple[Shape, ...]) -> Shape:
     node._require(len(inputs) == 1, f"takes 1 input, not {len(inputs)}")
     return inputs[0]
+
+
+def _pooled(node: Node, inputs: tuple[Shape, ...], size: int) -> Shape:
+    height, width, channels = node._image(inputs)
+    node._require(height >= size and width >= size, f"its input, {height} x {width}, is too small")
+    return (height // size, width // size, channels)
 
 
 def _per_channel(node: Node, inputs: tuple[Shape, ...], values: FloatArray) -> Shape:
