@@ -27,9 +27,9 @@ from ghostface_edge.converters.graph import (
     Scale,
     Sigmoid,
     Upsample2x,
+    same_padding,
 )
 from ghostface_edge.converters.interpreter import interpret
-from ghostface_edge.converters.keras_h5 import same_padding
 from ghostface_edge.errors import ConversionError
 
 
