@@ -56,7 +56,7 @@ _COPY = 0.99
 at least 0.996 with itself."""
 _CHECKED = 24
 _FARTHEST = 6.0
-"""Pixels on the 112 px crop. Detectors' landmarks scatter by 2 to 3.6; whole LFW photos shrunk to 112 px are off by 16."""
+"""Pixels on the 112 px crop. Landmarks of aligned faces scatter by 2 to 3.6; LFW photos shrunk whole are 16 off."""
 
 Crops = NDArray[np.uint8]
 """(N, 112, 112, 3) RGB."""
