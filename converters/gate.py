@@ -76,5 +76,6 @@ DEFAULT_GATES = {
     "int16x8": Gate(0.996, 0.985),
     "mixed": Gate(0.975, 0.93),
 }
-"""By precision. What a cosine means, on the official W0.5-S2 checkpoint (LFW, SCRFD crops, 98.80 % in float): int8 files
-with a mean of 0.9775 had 98.63 %, with 0.946 98.25 %, with 0.17 69 %."""
+"""By precision. What a cosine means, on the official W0.5-S2 checkpoint (LFW, SCRFD crops, 98.80 % in float): int8
+files with a mean of 0.9775 had 98.63 %, with 0.946 98.25 %, with 0.17 69 %.
+"""
