@@ -134,7 +134,7 @@ class Report:
         sections = (
             self._verdict(),
             _section("What was made", _facts(self._facts())),
-            *self.notes and (_section("Notes", "".join(f"<p>{escape(note)}</p>" for note in self.notes)),),
+            _section("Notes", "".join(f"<p>{escape(note)}</p>" for note in self.notes)),
             self._similarity_chart(),
             self._depth_chart(),
             self._worst_tensors(),
@@ -144,7 +144,9 @@ class Report:
         )
         return (
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-            f"<style>{_STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n" + "\n".join(sections) + "</body></html>\n"
+            f"<style>{_STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n"
+            + "\n".join(section for section in sections if section)
+            + "</body></html>\n"
         )
 
     def _verdict(self) -> str:
@@ -208,10 +210,10 @@ class Report:
             "The spread is the largest channel's range over the median one's: all channels of an activation share "
             "one scale, so where the spread is large, small channels are left with few levels."
         )
-        rows = [
-            (item.name, f"{loss:.1f}", f"{item.sqnr:.1f}", f"{item.low:.3g} .. {item.high:.3g}", f"{item.channel_spread:.3g}")
-            for item, loss in losses[:_WORST]
-        ]
+        rows = []
+        for item, loss in losses[:_WORST]:
+            reach = f"{item.low:.3g} .. {item.high:.3g}"
+            rows.append((item.name, f"{loss:.1f}", f"{item.sqnr:.1f}", reach, f"{item.channel_spread:.3g}"))
         table = _table(("tensor", "lost here, dB", "left, dB", "range", "spread"), rows)
         return _section("Layers by damage", f'<p class="note">{note}</p>{table}')
 
@@ -277,7 +279,7 @@ def _facts(facts: Mapping[str, str]) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     def cells(values: Sequence[str], tag: str) -> str:
         return "".join(
-            f'<{tag}{" class=n" if index else ""}>{escape(value)}</{tag}>' for index, value in enumerate(values)
+            f"<{tag}{' class=n' if index else ''}>{escape(value)}</{tag}>" for index, value in enumerate(values)
         )
 
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
