@@ -37,7 +37,7 @@ svg .equal { stroke: #b3261e; stroke-dasharray: 4 3; fill: none }
 
 
 @dataclass(frozen=True)
-class ChannelRanges:
+class RangeChart:
     """What each channel of one tensor reaches on the faces: ``low`` and ``high`` have one number per channel."""
 
     name: str
@@ -92,7 +92,7 @@ class Report:
     parity: Parity | None
     faces: str
     tensors: tuple[TensorParity, ...] = ()
-    ranges: tuple[ChannelRanges, ...] = ()
+    ranges: tuple[RangeChart, ...] = ()
     similarities: tuple[tuple[float, float], ...] = ()
     operators: tuple[OperatorCount, ...] = ()
     partitions: int | None = None

@@ -11,7 +11,7 @@ from ghostface_edge.card import ModelCard
 from ghostface_edge.converters.gate import Gate
 from ghostface_edge.converters.parity import Parity, TensorParity
 from ghostface_edge.converters.report import (
-    ChannelRanges,
+    RangeChart,
     OperatorCount,
     Report,
     StoredLayer,
@@ -64,7 +64,7 @@ def make_report(make_card: Callable[..., ModelCard]) -> Callable[..., Report]:
             "parity": Parity(500, 0.98, 0.94, 0.96, 0.5),
             "faces": "500 held-out faces",
             "tensors": (tensor("a", 40.0), tensor("b", 25.0), tensor("c", 30.0), tensor("d<1>", 20.0)),
-            "ranges": (ChannelRanges("b", (-1.0, 0.0), (1.0, 100.0)),),
+            "ranges": (RangeChart("b", (-1.0, 0.0), (1.0, 100.0)),),
             "similarities": ((0.1, 0.12), (0.7, 0.66)),
             "operators": (OperatorCount("CONV_2D", 40, 40),),
             "partitions": 1,
