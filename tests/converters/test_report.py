@@ -11,8 +11,8 @@ from ghostface_edge.card import ModelCard
 from ghostface_edge.converters.gate import Gate
 from ghostface_edge.converters.parity import Parity, TensorParity
 from ghostface_edge.converters.report import (
-    RangeChart,
     OperatorCount,
+    RangeChart,
     Report,
     StoredLayer,
     tensor_losses,
