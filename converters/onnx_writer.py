@@ -295,4 +295,6 @@ class _Writer:
 def _factor(wanted: int, given: int) -> np.float32:
     """The float32 factor of a Resize, whose size is floor(given x factor); rounded up, as 3 x float32(7 / 3) < 7."""
     factor = np.float32(wanted / given)
-    return factor if float(factor) * given >= wanted else np.float32(np.nextafter(factor, np.float32(np.inf)))
+    if float(factor) * given < wanted:
+        factor = np.nextafter(factor, np.float32(np.inf))
+    return factor
