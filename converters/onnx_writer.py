@@ -294,7 +294,7 @@ class _Writer:
 
 def _factor(wanted: int, given: int) -> np.float32:
     """The float32 factor of a Resize, whose size is floor(given x factor); rounded up, as 3 x float32(7 / 3) < 7."""
-    factor = np.float32(wanted / given)
+    factor: np.float32 = np.float32(wanted / given)
     if float(factor) * given < wanted:
         factor = np.nextafter(factor, np.float32(np.inf))
     return factor
