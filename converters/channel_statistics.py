@@ -72,8 +72,8 @@ def channel_statistics(graph: Graph, pictures: FloatArray, *, threads: int = 1) 
 
 
 def _relative(output: FloatArray, random: np.random.Generator) -> FloatArray:
-    signs = random.choice(np.array([-1, 1], np.float32), output.shape)
-    return signs / np.maximum(np.linalg.norm(output), np.finfo(np.float32).tiny)
+    signs = random.choice([-1.0, 1.0], output.shape)
+    return np.asarray(signs / max(float(np.linalg.norm(output)), np.finfo(np.float32).tiny), np.float32)
 
 
 def _runs(graph: Graph, pictures: FloatArray, threads: int, batch: int) -> Iterator[dict[str, FloatArray]]:
