@@ -114,6 +114,8 @@ class _Writer:
         schema = self._schema
         for node in self._graph.nodes:
             self._write(node)
+        if self._open:
+            self._sign()
         network = schema.SubGraphT()
         network.name = "network"
         network.tensors, network.operators = self._tensors, self._operators
@@ -130,6 +132,13 @@ class _Writer:
         ]
         model.buffers = self._buffers
         return model
+
+    def _sign(self) -> None:
+        """Say which sizes of the input and of the outputs follow the picture's."""
+        larger = self._graph.shapes(2 * _SMALLEST, 2 * _SMALLEST)
+        for name in (self._graph.input.name, *self._graph.outputs):
+            sizes = [here if here == there else -1 for here, there in zip(self._shapes[name], larger[name])]
+            self._tensors[self._numbers[name]].shapeSignature = [1, *sizes]
 
     def _code(self, kind: str) -> Any:
         code = self._schema.OperatorCodeT()
@@ -199,10 +208,7 @@ class _Writer:
     def _written(self, node: Node, inputs: list[int], name: str, shape: Shape, activation: int) -> int:
         """Append the operators of a node; the number of the tensor that they make."""
         if isinstance(node, Input):
-            number = self._tensor(name, shape)
-            if self._open:
-                self._tensors[number].shapeSignature = [1, node.height or -1, node.width or -1, node.channels]
-            return number
+            return self._tensor(name, shape)
         if isinstance(node, Conv):
             return self._conv(node, inputs[0], name, shape, activation)
         if isinstance(node, BatchNorm):

@@ -20,7 +20,7 @@ from .errors import NoFaceError, OptionError, RuntimeMissingError
 from .image import DEFAULT_MAX_PIXELS, Image, ImageSource
 from .matching import decide, similarity
 from .models import ModelStore
-from .runtime import file_format, open_session
+from .runtime import MODEL_ENDINGS, file_format, open_session
 from .types import Detection, Face, ModelIdentity, Threshold, Verification
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ DEFAULT_FMR = 1e-3
 DETECTORS = (*MODES.values(), OpenCVYuNet.name, f"{SCRFD.name}:FILE")
 """Names that ``detector=`` and ``--detector`` take.
 
-After the name of a YuNet, ``:PIXELS`` sets the longest side of what it sees, such as ``yunet:1280`` for small faces.
+After the name of a YuNet, ``:PIXELS`` sets the longest side of what it sees, such as ``yunet:1280`` for small faces;
+``:FILE``, such as ``yunet-fast:yunet.tflite``, takes a YuNet that was converted before (not for ``yunet-opencv``).
 """
 
 Photo = Union[ImageSource, Face]
@@ -225,6 +226,7 @@ def load_detector(
     Raises:
         OptionError: No such detector or runtime.
         MissingModelError: YuNet is not on this machine.
+        ModelError: A file that was named is damaged or no YuNet.
         RuntimeMissingError: An optional package is not installed.
     """
     store = ModelStore() if store is None else store
@@ -232,6 +234,8 @@ def load_detector(
     if kind == SCRFD.name and argument:
         return SCRFD(argument, threads=threads)
     modes = {value: key for key, value in MODES.items()}
+    if kind in modes and argument.lower().endswith(MODEL_ENDINGS):
+        return YuNet(open_session(argument, runtime=runtime, threads=threads), mode=modes[kind])
     if kind not in (*modes, OpenCVYuNet.name) or (colon and not argument.isdecimal()):
         raise OptionError(f"detector {name!r} is none of {', '.join(DETECTORS)}")
     max_size = int(argument[:9]) if colon else MAX_SIZE

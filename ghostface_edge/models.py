@@ -46,7 +46,7 @@ from .errors import (
     StoreError,
     UnknownModelError,
 )
-from .runtime.opening import RUNTIMES, file_format, read_model_card
+from .runtime.opening import MODEL_ENDINGS, file_format, read_model_card
 from .thresholds import measured_thresholds
 
 if TYPE_CHECKING:
@@ -58,9 +58,6 @@ HOME_VARIABLE = "GHOSTFACE_EDGE_HOME"
 FOLDERS_VARIABLE = "GHOSTFACE_EDGE_MODELS"
 
 ModelName = Union[str, "os.PathLike[str]"]
-
-_RUNNABLE = tuple(f".{format}" for format in RUNTIMES.values())
-"""Endings of files that run as they are, if a model card is in them."""
 
 _UNSTATED = "not stated: added by the user of this machine"
 _ON_TRUST = "If you trust the source: ghostface-edge models pull {} --allow-unverified"
@@ -217,7 +214,7 @@ class ModelStore:
             if recognised is None:
                 return source
             entry = recognised
-        if not entry.url and source.suffix.lower() in _RUNNABLE:
+        if not entry.url and source.suffix.lower() in MODEL_ENDINGS:
             return source  # added by the user, with a card
         return self._convert(source, entry, format, precision)
 
@@ -287,7 +284,7 @@ class ModelStore:
         source = self._path(path)
         suffix = source.suffix.lower()
         kind, licence = "embedder", _UNSTATED
-        if suffix in _RUNNABLE:
+        if suffix in MODEL_ENDINGS:
             card = _card(source)
             kind, licence = card.kind, card.licence
         elif suffix == ".h5":
@@ -531,7 +528,7 @@ class ModelStore:
     def _stored(self, entry: KnownModel) -> StoredModel:
         path = self._find(entry)
         state = "missing" if path is None else "source"
-        if path is not None and not entry.url and path.suffix in _RUNNABLE:
+        if path is not None and not entry.url and path.suffix in MODEL_ENDINGS:
             state = "ready"
         elif entry.sha256 is not None:
             converted = self._converted(entry, file_format(None), "float32")

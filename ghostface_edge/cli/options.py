@@ -63,7 +63,7 @@ _DETECTOR = click.option(
     "--detector",
     metavar="NAME",
     help="yunet, yunet-fast, yunet-plain or yunet-opencv, with :PIXELS for another input size than 640, such as "
-    "yunet:1280 for small faces; or scrfd:FILE.  [default: yunet]",
+    "yunet:1280 for small faces, or with :FILE for a converted YuNet; or scrfd:FILE.  [default: yunet]",
 )
 _MODEL = click.option(
     "--model",

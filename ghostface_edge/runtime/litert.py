@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -53,7 +54,7 @@ class LiteRTSession:
         self.version = f"{package.__name__} {getattr(package, '__version__', 'of unknown version')}"
         self._name = name
         self._lock = threading.Lock()
-        self._new = lambda: interpreter.Interpreter(model_content=data, num_threads=threads)
+        self._new = partial(interpreter.Interpreter, model_content=data, num_threads=threads)
         try:
             first = self._new()
             first.allocate_tensors()

@@ -14,6 +14,9 @@ from .tflite_card import is_tflite, read_tflite_card
 RUNTIMES = {"onnx": "onnx", "litert": "tflite"}
 """Names that ``--runtime`` takes, and the file format that each runs: ONNX Runtime, and LiteRT or tflite-runtime."""
 
+MODEL_ENDINGS = tuple(f".{format}" for format in RUNTIMES.values())
+"""Of files that run as they are, if a model card is in them."""
+
 _PREFERENCE = {"ai_edge_litert": "litert", "onnxruntime": "onnx", "tflite_runtime": "litert"}
 """Packages, best first, and the runtime that each is.
 
