@@ -19,6 +19,7 @@ from ghostface_edge.errors import ConversionError
 
 from .graph import (
     Add,
+    AveragePool,
     BatchNorm,
     Concat,
     Conv,
@@ -32,6 +33,7 @@ from .graph import (
     Node,
     PRelu,
     Relu,
+    ResizeBilinear,
     Scale,
     Shape,
     Sigmoid,
@@ -169,8 +171,12 @@ class _Writer:
             self._add("HardSigmoid", inputs, output, alpha=node.slope, beta=node.offset)
         elif isinstance(node, MaxPool):
             self._add("MaxPool", inputs, output, kernel_shape=[node.size] * 2, strides=[node.size] * 2)
+        elif isinstance(node, AveragePool):
+            self._add("AveragePool", inputs, output, kernel_shape=[node.size] * 2, strides=[node.size] * 2)
         elif isinstance(node, Upsample2x):
             self._upsample(inputs, output)
+        elif isinstance(node, ResizeBilinear):
+            self._resize(node, inputs, output)
         elif isinstance(node, Concat):
             self._add("Concat", inputs, output, axis=1)
         elif isinstance(node, Flatten):
@@ -206,9 +212,27 @@ class _Writer:
             nearest_mode="floor",
         )
 
+    def _resize(self, node: ResizeBilinear, inputs: list[str], output: str) -> None:
+        """By factors, because sizes would fix the batch (opset 18 could name axes, but OpenCV does not read those)."""
+        height, width, _ = self._shapes[node.inputs[0]]
+        factors = np.array([1, 1, _factor(node.height, height), _factor(node.width, width)], np.float32)
+        self._add(
+            "Resize",
+            [*inputs, "", self._constant(f"{output}/factors", factors)],
+            output,
+            mode="linear",
+            coordinate_transformation_mode="half_pixel",
+        )
+
     def _flatten(self, shape: Shape, inputs: list[str], output: str) -> None:
         """In the order row, column, channel; a single pixel has only one order."""
         if prod(shape[:2]) > 1:
             self._transpose(inputs[0], f"{output}/channels_last", _TO_CHANNELS_LAST)
             inputs = [f"{output}/channels_last"]
         self._add("Flatten", inputs, output)
+
+
+def _factor(wanted: int, given: int) -> np.float32:
+    """The float32 factor of a Resize to a size, which is floor(given x factor): rounded up, for 3 x float32(7 / 3) < 7."""
+    factor = np.float32(wanted / given)
+    return factor if float(factor) * given >= wanted else np.nextafter(factor, np.float32(np.inf))

@@ -32,6 +32,7 @@ from ghostface_edge.runtime.tflite_card import SEAL_LENGTH, seal_tflite
 
 from .graph import (
     Add,
+    AveragePool,
     BatchNorm,
     Concat,
     Conv,
@@ -45,6 +46,7 @@ from .graph import (
     Node,
     PRelu,
     Relu,
+    ResizeBilinear,
     Scale,
     Shape,
     Sigmoid,
@@ -74,6 +76,7 @@ _VERSIONS = {
     "PAD": {8: 2, 16: 3},
     "QUANTIZE": {16: 2},
     "RELU": {8: 2, 16: 3},
+    "RESIZE_BILINEAR": {8: 3, 16: 4, 32: 3},  # 3: the first with half-pixel centres
 }
 """Version of an operator by the bits of its output, where it is not 1 (``tflite/tools/versioning/op_version.cc``)."""
 _DYNAMIC_CONV = 5  # CONV_2D of float32 and an int8 kernel with a scale for each channel
@@ -215,9 +218,13 @@ class _Writer:
         if isinstance(node, GlobalAveragePool):
             axes = self._file.constant(f"{name}/axes", np.array([1, 2], np.int32))
             return self._operator("MEAN", [*inputs, axes], result, "Reducer", keepDims=True)
-        if isinstance(node, MaxPool):
+        if isinstance(node, (MaxPool, AveragePool)):
             sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), node.size)
-            return self._operator("MAX_POOL_2D", inputs, result, "Pool2D", padding="VALID", **sides)
+            kind = "MAX_POOL_2D" if isinstance(node, MaxPool) else "AVERAGE_POOL_2D"
+            return self._operator(kind, inputs, result, "Pool2D", padding="VALID", **sides)
+        if isinstance(node, ResizeBilinear):
+            sizes = self._file.constant(f"{name}/size", np.array(shape[1:3], np.int32))
+            return self._operator("RESIZE_BILINEAR", [*inputs, sizes], result, "ResizeBilinear", halfPixelCenters=True)
         if isinstance(node, Flatten):
             sizes = self._file.constant(f"{name}/shape", np.array(shape, np.int32))
             return self._operator("RESHAPE", [*inputs, sizes], result, "Reshape", newShape=list(shape))

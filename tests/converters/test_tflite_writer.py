@@ -21,6 +21,7 @@ from ghostface_edge.card import InputSpec, ModelCard, Source
 from ghostface_edge.converters import Conversion, convert
 from ghostface_edge.converters.graph import (
     Add,
+    AveragePool,
     BatchNorm,
     Concat,
     Conv,
@@ -34,6 +35,7 @@ from ghostface_edge.converters.graph import (
     Node,
     PRelu,
     Relu,
+    ResizeBilinear,
     Scale,
     Shape,
     Sigmoid,
@@ -174,6 +176,9 @@ def depthwise(size: int, strides: tuple[int, int], pads: tuple[int, int, int, in
         ((PICTURE, HardSigmoid("y", ("x",), 1 / 6, 0.4)), "MUL ADD MUL"),
         ((PICTURE, GlobalAveragePool("y", ("x",))), "MEAN"),
         ((PICTURE, MaxPool("y", ("x",), 2)), "MAX_POOL_2D"),
+        ((PICTURE, AveragePool("y", ("x",), 2)), "AVERAGE_POOL_2D"),
+        ((PICTURE, ResizeBilinear("y", ("x",), 18, 16)), "RESIZE_BILINEAR"),
+        ((PICTURE, ResizeBilinear("y", ("x",), 21, 5)), "RESIZE_BILINEAR"),
         ((PICTURE, Flatten("y", ("x",))), "RESHAPE"),
         ((PICTURE, Relu("r", ("x",)), Concat("y", ("r", "x", "r"))), "RELU CONCATENATION"),
         ((PICTURE, Relu("r", ("x",)), Add("y", ("r", "x"))), "RELU ADD"),
