@@ -15,6 +15,9 @@ from ..errors import InferenceError, ModelFileError, RuntimeMissingError
 from .session import FloatArray, check_input, naming
 from .tflite_card import read_tflite_card
 
+_DTYPES = (np.float32, np.int8, np.uint8, np.int16)
+"""What may go in and come out; the integers are quantised numbers."""
+
 _PACKAGES = ("ai_edge_litert", "tflite_runtime")
 """In order of preference; tflite-runtime is the only one for 32-bit ARM."""
 
@@ -40,7 +43,8 @@ class LiteRTSession:
 
     Raises:
         RuntimeMissingError: Neither ai-edge-litert nor tflite-runtime is installed.
-        ModelFileError: The bytes are damaged, no TFLite model, or one with several inputs.
+        ModelFileError: The bytes are damaged, no TFLite model, or one with several inputs, or with inputs or outputs
+            that are neither float32 nor quantised.
         ModelCardError: The file holds no model card.
     """
 
@@ -64,6 +68,8 @@ class LiteRTSession:
         if len(inputs) != 1:
             raise ModelFileError(f"{name} has {len(inputs)} inputs; a face model has one")
         self._input, self._outputs = inputs[0], first.get_output_details()
+        for tensor in (*inputs, *self._outputs):
+            _check_tensor(tensor, name)
         batch, *sides = (int(size) for size in self._input["shape"])
         if batch != 1:
             raise ModelFileError(f"{name} is built for batches of {batch}; a face model takes one picture at a time")
@@ -99,6 +105,15 @@ class LiteRTSession:
             interpreter.allocate_tensors()
         self._ready[shape] = interpreter
         return interpreter
+
+
+def _check_tensor(detail: dict[str, Any], name: str) -> None:
+    """Refuse an input or output that cannot be converted from or to float32."""
+    dtype, (scale, _) = np.dtype(detail["dtype"]), detail["quantization"]
+    if dtype not in _DTYPES:
+        raise ModelFileError(f"{name} takes or gives {dtype} ({detail['name']}), which no face model does")
+    if dtype != np.float32 and not scale > 0:
+        raise ModelFileError(f"{name} does not say what the {dtype} numbers of {detail['name']} stand for")
 
 
 def quantised(tensor: FloatArray, detail: dict[str, Any]) -> NDArray[Any]:
