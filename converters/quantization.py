@@ -49,7 +49,10 @@ BITS = (8, 16)
 _KERNEL_LIMIT = 127
 _LEAST_SCALE = 1e-9
 _BIAS_HEADROOM = 2.0**28
-"""A bias in units of its scale stays below this, so that sums in int32 have three bits left for the products."""
+"""A bias in units of its scale stays below this, so that sums in int32 have three bits left for the products.
+
+The int64 sums beside int16 need it too: TFLite takes a factor below 2^-32 between sum and output for 0, bias and all.
+"""
 
 _MOVING = (Concat, Flatten, MaxPool, AveragePool, ResizeBilinear, Upsample2x)
 _FUSING = (Conv, BatchNorm, Scale, Add, Mul)
@@ -176,16 +179,14 @@ def quantize_conv(conv: Conv, source: Affine) -> QuantizedConv:
     """
     kernel, scales = quantize_kernel(conv)
     bias = np.zeros(conv.output_channels) if conv.bias is None else conv.bias.astype(np.float64)
-    wide = source.bits == 16
-    if not wide:
-        floor = (np.abs(bias) / (source.scale * _BIAS_HEADROOM)).astype(np.float32)
-        if (floor > scales).any():
-            scales = np.maximum(scales, floor)
-            kernel = _rounded(conv, scales)
+    floor = (np.abs(bias) / (source.scale * _BIAS_HEADROOM)).astype(np.float32)
+    if (floor > scales).any():
+        scales = np.maximum(scales, floor)
+        kernel = _rounded(conv, scales)
     bias_scales = (scales * np.float32(source.scale)).astype(np.float32)
-    limit = 2**62 if wide else 2**31 - 1
-    integers = np.clip(np.rint(bias / bias_scales.astype(np.float64)), -limit, limit)
-    return QuantizedConv(kernel, scales, integers.astype(np.int64 if wide else np.int32), bias_scales, conv.depthwise)
+    dtype = np.int64 if source.bits == 16 else np.int32
+    integers = np.rint(bias / bias_scales.astype(np.float64)).astype(dtype)
+    return QuantizedConv(kernel, scales, integers, bias_scales, conv.depthwise)
 
 
 def quantize_kernel(conv: Conv) -> tuple[NDArray[np.int8], FloatArray]:

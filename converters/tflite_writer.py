@@ -2,23 +2,37 @@
 
 The picture is (1, height, width, channels), and so is every map: TFLite files have a fixed batch. Every operation is
 written in a form that XNNPACK takes, so that the whole network runs in it; a ReLU becomes part of the operator before
-it. The same graph and card give the same bytes.
+it. The same graph, card and quantisation give the same bytes.
+
+Where a graph leaves the size of the picture open, no operator has a size built in. The file says ``-1`` for height and
+width (``Tensor.shape_signature``) and starts at the smallest picture; a runtime resizes the input
+(``resize_tensor_input``) and allocates again, and XNNPACK takes the whole network at the new size.
 
 A float16 file holds its weights as float16, with a DEQUANTIZE operator behind each, and the metadata entry
 ``reduced_precision_support``. Where the processor has float16 arithmetic (ARMv8.2 and later), XNNPACK then computes in
 float16; elsewhere it widens the weights once, when the file is loaded, and computes in float32.
+
+A dynamic file holds the kernels of dense convolutions as int8 and all else as float32; the inputs of these
+convolutions become int8 while it runs. Depthwise kernels stay float32: they are few bytes, and with them as int8 most
+of the accuracy is lost.
+
+A :class:`~ghostface_edge.converters.quantization.Quantization` makes tensors integers. An operator computes in the
+widest form among the tensors that it takes and makes: int8, int16 or float32. What is narrower is widened before it,
+without loss and once for all its users, and its result is narrowed behind it. So a tensor holds what the quantisation
+says, whoever makes it or takes it. In integers, what works on each channel by itself is written as a 1 x 1 depthwise
+convolution: its kernel has a scale for each channel, where the factors of a product would share one.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ghostface_edge.card import CARD_KEY, SEAL_KEY, ModelCard
-from ghostface_edge.errors import ConversionError, RuntimeMissingError
-from ghostface_edge.runtime.tflite_card import IDENTIFIER, SEAL_LENGTH, seal_tflite
+from ghostface_edge.errors import ConversionError
+from ghostface_edge.runtime.tflite_card import SEAL_LENGTH, seal_tflite
 
 from .graph import (
     Add,
@@ -31,7 +45,6 @@ from .graph import (
     GlobalAveragePool,
     Graph,
     HardSigmoid,
-    Input,
     MaxPool,
     Mul,
     Node,
@@ -41,260 +54,413 @@ from .graph import (
     Scale,
     Shape,
     Sigmoid,
+    Upsample2x,
 )
-
-_VERSION = 3  # of schema.fbs
-_ALIGNMENT = 16  # of a buffer's data: force_align in schema.fbs
+from .quantization import Affine, Quantization, check_quantization, fused_followers, quantize_conv, quantize_kernel
+from .tflite_file import TFLiteFile
 
 _HALF_PRECISION = {"reduced_precision_support": b"fp16accfp16"}
 """Allows float16 products and float16 sums (tensorflow/lite/tools/optimize/reduced_precision_support.h)."""
 
-_VERSIONS = {"DEQUANTIZE": 3, "RESIZE_BILINEAR": 3}
-"""Operators that need more than version 1: the first that takes float16, and that has half-pixel centres."""
+_FORMS = {8: "int8", 16: "int16", 32: "float32"}
+"""What a tensor can be, by its bits."""
 
-_FUSING = (Conv, BatchNorm, Scale, Add, Mul)
-"""Nodes whose operator can apply a ReLU to its result."""
+_SMALLEST = 32
+"""Side at which a file of open size is written: what YuNet's coarsest stride, 32, turns into one cell."""
+
+_PRECISIONS = {"float32": 32, "float16": 32, "dynamic": 32, "int8": 8, "int16x8": 16, "mixed": None}
+"""Bits of every tensor, by the precision of the file; None where each has its own."""
+
+_VERSIONS = {
+    "ADD": {8: 2, 16: 3},
+    "AVERAGE_POOL_2D": {8: 2, 16: 3},
+    "CONCATENATION": {8: 2, 16: 3},
+    "CONV_2D": {8: 3, 16: 4},
+    "DEPTH_TO_SPACE": {8: 2},
+    "DEPTHWISE_CONV_2D": {8: 3, 16: 5},
+    "LOGISTIC": {8: 2, 16: 3},
+    "MAX_POOL_2D": {8: 2, 16: 3},
+    "MEAN": {8: 2, 16: 3},
+    "MUL": {8: 3, 16: 4},  # 8 bits have 2 as well, for products whose scale is finer than the output's
+    "PAD": {8: 2, 16: 3},
+    "QUANTIZE": {16: 2},
+    "RELU": {8: 2, 16: 3},
+    "RESIZE_BILINEAR": {8: 3, 16: 4, 32: 3},  # 3: the first with half-pixel centres
+}
+"""Version of an operator by the bits of its output, where it is not 1 (``tflite/tools/versioning/op_version.cc``)."""
+_DYNAMIC_CONV = 5  # CONV_2D of float32 and an int8 kernel with a scale for each channel
+_DEQUANTIZE = {8: 2, 16: 3}  # version by the bits of what is widened, of integers or float16
+
+_SIGMOIDS = (Affine(1 / 256, -128), Affine(1 / 32768, 0, 16))
+"""What the kernels of LOGISTIC demand of their output."""
 
 
-def write_tflite(graph: Graph, card: ModelCard) -> bytes:
+def write_tflite(
+    graph: Graph, card: ModelCard, quantization: Quantization | None = None, *, integer_io: bool = False
+) -> bytes:
     """Serialise a graph, with its card and seal.
 
     Args:
-        graph: The network, for pictures of a fixed size.
-        card: What the file says about itself; weights are stored in its precision, ``float32`` or ``float16``.
+        graph: The network; one that leaves the size of the picture open is for multiples of 32 pixels.
+        card: What the file says about itself. Its precision is ``float32``, ``float16`` or ``dynamic``; or, with a
+            quantisation, ``int8`` (of all tensors), ``int16x8`` (likewise) or ``mixed``.
+        quantization: The tensors that are integers.
+        integer_io: The picture goes in and the outputs come out as the integers that they are inside the network, else
+            as float32.
 
     Returns:
-        The bytes of a TFLite file with the graph's input and outputs, all float32 with a batch of 1.
+        The bytes of a TFLite file with the graph's input and outputs, with a batch of 1.
 
     Raises:
-        ConversionError: A node that has no TFLite form, an open size, or a weight beyond the range of float16.
+        ConversionError: A node that has no TFLite form, or none for an open size; a weight beyond the range of float16;
+            or a quantisation that does not fit the specification, the graph or the precision.
         RuntimeMissingError: LiteRT, whose package holds the schema, is not installed.
     """
-    try:
-        import flatbuffers
-        from ai_edge_litert import schema_py_generated as schema
-    except ImportError as error:
-        raise RuntimeMissingError(
-            'writing a .tflite model needs LiteRT: pip install "ghostface-edge[litert]"'
-        ) from error
+    quantization = Quantization({}) if quantization is None else quantization
+    check_quantization(graph, quantization)
+    file = TFLiteFile()
+    inputs, outputs = _Writer(file, graph, quantization, card.precision, integer_io=integer_io).write()
+    metadata = {CARD_KEY: card.to_json().encode(), SEAL_KEY: bytes(SEAL_LENGTH)}
+    if card.precision == "float16":
+        metadata.update(_HALF_PRECISION)
+    return seal_tflite(file.content(inputs, outputs, card.converter, metadata))
 
-    class Builder(flatbuffers.Builder):  # type: ignore[misc]
-        """Aligns the data of buffers, which the schema demands and the generated classes leave out."""
 
-        def CreateNumpyVector(self, x: NDArray[Any]) -> int:  # noqa: N802
-            self.Prep(_ALIGNMENT, x.nbytes)
-            return int(super().CreateNumpyVector(x))
+@dataclass(frozen=True)
+class _Result:
+    """The tensor that a node's operators are to make.
 
-    model = _Writer(schema, graph, half=card.precision == "float16").model(card)
-    builder = Builder(1 << 20)
-    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
-    return seal_tflite(bytes(builder.Output()))
+    Attributes:
+        name: Its name in the file.
+        shape: With the batch.
+        affine: What its integers stand for; None where it is float32. It is the form that the operators compute in.
+        relu: They also cut it off below 0.
+    """
+
+    name: str
+    shape: Shape
+    affine: Affine | None = None
+    relu: bool = False
+
+    def step(self, name: str) -> _Result:
+        """A tensor on the way to this one."""
+        return replace(self, name=f"{self.name}/{name}", relu=False)
 
 
 class _Writer:
-    """Writes one graph; its state is the operators, tensors and buffers made so far."""
+    """Writes one graph; its state is the tensors made so far, by name and bits."""
 
-    def __init__(self, schema: Any, graph: Graph, *, half: bool) -> None:
-        self._schema = schema
+    def __init__(
+        self, file: TFLiteFile, graph: Graph, quantization: Quantization, precision: str, *, integer_io: bool
+    ) -> None:
+        self._file = file
         self._graph = graph
-        self._half = half
-        self._shapes = graph.shapes()
-        self._relus = _fused_relus(graph)
-        self._codes: dict[str, int] = {}
-        self._operators: list[Any] = []
-        self._tensors: list[Any] = []
-        self._buffers = [schema.BufferT()]  # number 0 is the empty one, by convention
-        self._numbers: dict[str, int] = {}
+        self._nodes = graph.by_name()
+        self._open = graph.input.height is None or graph.input.width is None
+        self._shapes = graph.shapes(_SMALLEST, _SMALLEST) if self._open else graph.shapes()
+        self._affines = quantization.tensors
+        self._precision = precision
+        self._integer_io = integer_io
+        self._outside = {graph.input.name, *graph.outputs}
+        self._followers = fused_followers(graph)
+        self._numbers: dict[tuple[str, int], int] = {}
+        self._check()
 
-    def model(self, card: ModelCard) -> Any:
-        schema = self._schema
-        for node in self._graph.nodes:
-            self._write(node)
-        network = schema.SubGraphT()
-        network.name = "network"
-        network.tensors, network.operators = self._tensors, self._operators
-        network.inputs = [self._numbers[self._graph.input.name]]
-        network.outputs = [self._numbers[name] for name in self._graph.outputs]
-        model = schema.ModelT()
-        model.version, model.description = _VERSION, card.converter
-        model.subgraphs = [network]
-        model.operatorCodes = [self._code(kind) for kind in self._codes]
-        entries = {CARD_KEY: card.to_json().encode(), SEAL_KEY: bytes(SEAL_LENGTH)}
-        model.metadata = [
-            self._metadata(name, content)
-            for name, content in {**entries, **(_HALF_PRECISION if self._half else {})}.items()
-        ]
-        model.buffers = self._buffers
-        return model
+    def write(self) -> tuple[list[int], list[int]]:
+        """Append all operators; the numbers of the inputs and of the outputs."""
+        name, *others = self._nodes
+        picture = self._result(name, self._outer_bits(name))
+        number = self._file.tensor(picture.name, picture.shape, picture.affine)
+        self._keep(name, number, picture.affine)
+        for other in others:
+            if other not in self._followers.values():
+                self._write(self._nodes[other])
+        outputs = [self._in_bits(output, self._outer_bits(output)) for output in self._graph.outputs]
+        if self._open:
+            self._sign([number, *outputs])
+        return [number], outputs
 
-    def _code(self, kind: str) -> Any:
-        code = self._schema.OperatorCodeT()
-        code.builtinCode = getattr(self._schema.BuiltinOperator, kind)
-        code.deprecatedBuiltinCode = min(code.builtinCode, 127)  # a byte, for readers older than schema 3a
-        code.version = _VERSIONS.get(kind, 1)
-        return code
+    def _sign(self, numbers: list[int]) -> None:
+        """Say which sizes of the input and of the outputs follow the picture's."""
+        larger = self._graph.shapes(2 * _SMALLEST, 2 * _SMALLEST)
+        for name, number in zip((self._graph.input.name, *self._graph.outputs), numbers):
+            sizes = [here if here == there else -1 for here, there in zip(self._shapes[name], larger[name])]
+            self._file.leave_open(number, (1, *sizes))
 
-    def _metadata(self, name: str, content: bytes) -> Any:
-        entry = self._schema.MetadataT()
-        entry.name, entry.buffer = name, self._buffer(content)
-        return entry
+    def _check(self) -> None:
+        wanted = _PRECISIONS.get(self._precision)
+        for name in self._nodes:
+            bits = self._bits(name)
+            if wanted not in (None, bits) and name not in self._followers:
+                raise ConversionError(
+                    f"the tensor {name!r} is {_FORMS[bits]}: no part of a file of precision {self._precision!r}"
+                )
+            if self._integer_io and bits == 32 and name in self._outside:
+                raise ConversionError(f"the tensor {name!r} is float32, so it cannot go in or out as integers")
 
-    def _buffer(self, content: bytes) -> int:
-        buffer = self._schema.BufferT()
-        buffer.data = np.frombuffer(content, np.uint8)
-        self._buffers.append(buffer)
-        return len(self._buffers) - 1
+    def _write(self, node: Node) -> None:
+        """Append the operators of a node and of the follower that is fused into them."""
+        name = self._followers.get(node.name, node.name)
+        bits = max(map(self._bits, (*node.inputs, name)))
+        inputs = [self._in_bits(source, bits) for source in node.inputs]
+        result = replace(self._result(name, bits), relu=name != node.name)
+        if bits != self._bits(name):
+            stored = self._affines[name]
+            wide = None if bits == 32 else Affine.over(stored.low, stored.high, bits)
+            result = replace(result, name=f"{name}/wide", affine=wide)
+        if isinstance(node, Conv) and isinstance(self._nodes[name], HardSigmoid):
+            number = self._clipped_conv(node, inputs[0], result)
+        else:
+            number = self._written(node, inputs, result)
+        self._keep(name, number, result.affine)
 
-    def _tensor(self, name: str, shape: Shape, kind: str = "FLOAT32", buffer: int = 0) -> int:
-        tensor = self._schema.TensorT()
-        tensor.name, tensor.shape, tensor.buffer = name, list(shape), buffer
-        tensor.type = getattr(self._schema.TensorType, kind)
-        self._tensors.append(tensor)
-        return len(self._tensors) - 1
+    def _written(self, node: Node, inputs: list[int], result: _Result) -> int:
+        """Append the operators of a node; the number of the tensor that they make."""
+        name, shape = result.name, result.shape
+        if isinstance(node, Conv):
+            return self._conv(node, inputs[0], result)
+        if isinstance(node, BatchNorm):
+            factor = node.gamma / np.sqrt(node.variance.astype(np.float64) + node.epsilon)
+            offset = (node.beta - factor * node.mean).astype(np.float32)
+            return self._by_channel(node, inputs[0], factor.astype(np.float32), offset, result)
+        if isinstance(node, Scale):
+            return self._by_channel(node, inputs[0], node.factor, None, result)
+        if isinstance(node, PRelu):
+            return self._prelu(node, inputs[0], result)
+        if isinstance(node, Relu):
+            return self._relu(node, inputs[0], result)
+        if isinstance(node, HardSigmoid):
+            return self._hard_sigmoid(node, inputs[0], result)
+        if isinstance(node, Sigmoid):
+            if result.affine not in (None, *_SIGMOIDS):
+                raise ConversionError(f"the tensor {name!r}: a sigmoid is stored as {_SIGMOIDS[0]} or {_SIGMOIDS[1]}")
+            return self._operator("LOGISTIC", inputs, result)
+        if isinstance(node, GlobalAveragePool):
+            axes = self._file.constant(f"{name}/axes", np.array([1, 2], np.int32))
+            return self._operator("MEAN", [*inputs, axes], result, "Reducer", keepDims=True)
+        if isinstance(node, (MaxPool, AveragePool)):
+            sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), node.size)
+            kind = "MAX_POOL_2D" if isinstance(node, MaxPool) else "AVERAGE_POOL_2D"
+            return self._operator(kind, inputs, result, "Pool2D", padding="VALID", **sides)
+        if isinstance(node, Upsample2x):
+            return self._upsample(inputs[0], result)
+        if isinstance(node, ResizeBilinear):
+            sizes = self._file.constant(f"{name}/size", np.array(shape[1:3], np.int32))
+            return self._operator("RESIZE_BILINEAR", [*inputs, sizes], result, "ResizeBilinear", halfPixelCenters=True)
+        if isinstance(node, Flatten):
+            if self._open:
+                raise ConversionError(f"node {name!r}: Flatten has no TFLite form where the picture's size is open")
+            sizes = self._file.constant(f"{name}/shape", np.array(shape, np.int32))
+            return self._operator("RESHAPE", [*inputs, sizes], result, "Reshape", newShape=list(shape))
+        if isinstance(node, Concat):
+            return self._operator("CONCATENATION", inputs, result, "Concatenation", axis=len(shape) - 1)
+        if isinstance(node, Add):
+            return self._arithmetic("ADD", inputs, result)
+        if isinstance(node, Mul):
+            return self._arithmetic("MUL", inputs, result)
+        raise ConversionError(f"node {node.name!r}: {type(node).__name__} has no TFLite form")
 
-    def _constant(self, name: str, values: NDArray[Any]) -> int:
-        return self._tensor(name, values.shape, values.dtype.name.upper(), self._buffer(values.tobytes()))
+    # -- tensors and their forms
+
+    def _bits(self, name: str) -> int:
+        """In which form the quantisation stores a tensor."""
+        return _bits(self._affines.get(name))
+
+    def _outer_bits(self, name: str) -> int:
+        """In which form a tensor goes in or comes out."""
+        return self._bits(name) if self._integer_io else 32
+
+    def _affine_in(self, name: str, bits: int) -> Affine | None:
+        """What a tensor's integers stand for in the stored form or a wider one, where they are the same numbers."""
+        affine = self._affines.get(name)
+        if affine is None or bits == 32:
+            return None
+        return affine if bits == affine.bits else Affine(affine.scale, 0, bits)
+
+    def _result(self, name: str, bits: int) -> _Result:
+        """A tensor in one of its forms; the one that is seen from outside, else the stored one, bears the bare name."""
+        bare = self._outer_bits(name) if name in self._outside else self._bits(name)
+        label = name if bits == bare else f"{name}/{_FORMS[bits]}"
+        return _Result(label, (1, *self._shapes[name]), self._affine_in(name, bits))
+
+    def _in_bits(self, name: str, bits: int) -> int:
+        """The number of a tensor in its stored form or a wider one."""
+        if (name, bits) not in self._numbers:
+            stored = self._numbers[name, self._bits(name)]
+            self._numbers[name, bits] = self._converted(stored, self._bits(name), self._result(name, bits))
+        return self._numbers[name, bits]
+
+    def _keep(self, name: str, number: int, affine: Affine | None) -> None:
+        """Bring a tensor that was made into its stored form."""
+        if affine != self._affines.get(name):
+            number = self._converted(number, _bits(affine), self._result(name, self._bits(name)))
+        self._numbers[name, self._bits(name)] = number
+
+    def _converted(self, source: int, bits: int, result: _Result) -> int:
+        if result.affine is None:
+            return self._operator("DEQUANTIZE", [source], result, version=_DEQUANTIZE[bits])
+        return self._operator("QUANTIZE", [source], result)
 
     def _weights(self, name: str, values: FloatArray) -> int:
         """A constant in the precision of the file, seen by operators as float32."""
-        if not self._half:
-            return self._constant(name, values)
+        if self._precision != "float16":
+            return self._file.constant(name, values)
         with np.errstate(over="ignore"):
             half = values.astype(np.float16)
         if not np.isfinite(half).all():
             raise ConversionError(f"the weights {name!r} go up to {np.abs(values).max():g}, which float16 cannot hold")
-        return self._operator("DEQUANTIZE", [self._constant(f"{name}/float16", half)], name, values.shape)
+        return self._converted(self._file.constant(f"{name}/float16", half), 16, _Result(name, values.shape))
 
-    def _operator(self, kind: str, inputs: list[int], output: str, shape: Shape, options: Any = None) -> int:
+    # -- operators
+
+    def _operator(
+        self, kind: str, inputs: list[int], result: _Result, options: str = "", version: int = 0, **values: Any
+    ) -> int:
         """Append an operator and the tensor that it makes; the tensor's number."""
-        operator = self._schema.OperatorT()
-        operator.opcodeIndex = self._codes.setdefault(kind, len(self._codes))
-        operator.inputs = inputs
-        operator.outputs = [self._tensor(output, shape)]
-        if options is not None:
-            name = type(options).__name__[: -len("T")]
-            operator.builtinOptionsType = getattr(self._schema.BuiltinOptions, name)
-            operator.builtinOptions = options
-        self._operators.append(operator)
-        return int(operator.outputs[0])
+        version = version or _VERSIONS.get(kind, {}).get(_bits(result.affine), 1)
+        output = self._file.tensor(result.name, result.shape, result.affine)
+        return self._file.operator(kind, version, inputs, output, options, **values)
 
-    def _options(self, name: str, **values: Any) -> Any:
-        options = getattr(self._schema, f"{name}OptionsT")()
-        vars(options).update(values)
-        return options
+    def _arithmetic(self, kind: str, inputs: list[int], result: _Result, activation: str = "") -> int:
+        values: dict[str, Any] = {"fusedActivationFunction": activation or ("RELU" if result.relu else "NONE")}
+        if kind == "ADD" and _bits(result.affine) == 16:
+            values["potScaleInt16"] = False  # else its scales have to be powers of two
+        return self._operator(kind, inputs, result, kind.capitalize(), **values)
 
-    def _write(self, node: Node) -> None:
-        if node.name in self._numbers:
-            return  # a ReLU that the operator before it applies
-        name = self._relus.get(node.name, node.name)
-        activation = self._schema.ActivationFunctionType.RELU if name != node.name else 0
-        shape = (1, *self._shapes[node.name])
-        inputs = [self._numbers[source] for source in node.inputs]
-        self._numbers[name] = self._written(node, inputs, name, shape, activation)
+    def _by_channel(
+        self, node: Node, source: int, factor: FloatArray, offset: FloatArray | None, result: _Result
+    ) -> int:
+        """Each channel times its factor, plus its offset."""
+        if result.affine is not None:
+            if len(result.shape) != 4:
+                raise ConversionError(f"node {node.name!r}: {type(node).__name__} of a vector has no integer form")
+            conv = Conv(node.name, node.inputs, factor.reshape(1, 1, -1, 1), offset, depthwise=True)
+            return self._conv(conv, source, result)
+        factors = self._weights(f"{result.name}/factor", factor)
+        if offset is None:
+            return self._arithmetic("MUL", [source, factors], result)
+        offsets = self._weights(f"{result.name}/offset", offset)
+        return self._arithmetic(
+            "ADD", [self._arithmetic("MUL", [source, factors], result.step("scaled")), offsets], result
+        )
 
-    def _written(self, node: Node, inputs: list[int], name: str, shape: Shape, activation: int) -> int:
-        """Append the operators of a node; the number of the tensor that they make."""
-        if isinstance(node, Input):
-            return self._tensor(name, shape)
-        if isinstance(node, Conv):
-            return self._conv(node, inputs[0], name, shape, activation)
-        if isinstance(node, BatchNorm):
-            factor = node.gamma / np.sqrt(node.variance.astype(np.float64) + node.epsilon)
-            rest = self._weights(f"{name}/offset", (node.beta - factor * node.mean).astype(np.float32))
-            scale = self._weights(f"{name}/factor", factor.astype(np.float32))
-            scaled = self._arithmetic("MUL", [*inputs, scale], f"{name}/scaled", shape)
-            return self._arithmetic("ADD", [scaled, rest], name, shape, activation)
-        if isinstance(node, PRelu):
-            slope = node.slope.reshape((1,) * (len(shape) - 2) + (-1,))
-            return self._operator("PRELU", [*inputs, self._weights(f"{name}/slope", slope)], name, shape)
-        if isinstance(node, Scale):
-            factors = self._weights(f"{name}/factor", node.factor)
-            return self._arithmetic("MUL", [*inputs, factors], name, shape, activation)
-        if isinstance(node, HardSigmoid):
-            return self._hard_sigmoid(node, inputs[0], name, shape)
-        if isinstance(node, GlobalAveragePool):
-            axes = self._constant(f"{name}/axes", np.array([1, 2], np.int32))
-            return self._operator("MEAN", [*inputs, axes], name, shape, self._options("Reducer", keepDims=True))
-        if isinstance(node, (MaxPool, AveragePool)):
-            sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), node.size)
-            options = self._options("Pool2D", padding=self._schema.Padding.VALID, **sides)
-            kind = "MAX_POOL_2D" if isinstance(node, MaxPool) else "AVERAGE_POOL_2D"
-            return self._operator(kind, inputs, name, shape, options)
-        if isinstance(node, ResizeBilinear):
-            sizes = self._constant(f"{name}/size", np.array(shape[1:3], np.int32))
-            options = self._options("ResizeBilinear", halfPixelCenters=True)
-            return self._operator("RESIZE_BILINEAR", [*inputs, sizes], name, shape, options)
-        if isinstance(node, Flatten):
-            sizes = self._constant(f"{name}/shape", np.array(shape, np.int32))
-            options = self._options("Reshape", newShape=list(shape))
-            return self._operator("RESHAPE", [*inputs, sizes], name, shape, options)
-        if isinstance(node, Concat):
-            options = self._options("Concatenation", axis=len(shape) - 1)
-            return self._operator("CONCATENATION", inputs, name, shape, options)
-        if isinstance(node, Add):
-            return self._arithmetic("ADD", inputs, name, shape, activation)
-        if isinstance(node, Mul):
-            return self._arithmetic("MUL", inputs, name, shape, activation)
-        if isinstance(node, Relu):
-            return self._operator("RELU", inputs, name, shape)
-        if isinstance(node, Sigmoid):
-            return self._operator("LOGISTIC", inputs, name, shape)
-        raise ConversionError(f"node {node.name!r}: {type(node).__name__} has no TFLite form")
+    def _prelu(self, node: PRelu, source: int, result: _Result) -> int:
+        slope = node.slope.reshape((1,) * (len(result.shape) - 2) + (-1,))
+        if result.affine is None:
+            return self._operator("PRELU", [source, self._weights(f"{result.name}/slope", slope)], result)
+        if result.affine.bits == 16:
+            raise ConversionError(
+                f"node {node.name!r}: PRelu has no int16 form; lower it first (passes/lower_prelu.py)"
+            )
+        scale = np.maximum(np.abs(slope).max(keepdims=True).ravel() / 127, 1e-12).astype(np.float32)
+        integers = np.rint(slope / scale).astype(np.int8)
+        return self._operator("PRELU", [source, self._file.constant(f"{result.name}/slope", integers, scale)], result)
 
-    def _arithmetic(self, kind: str, inputs: list[int], name: str, shape: Shape, activation: int = 0) -> int:
-        options = self._options(kind.capitalize(), fusedActivationFunction=activation)
-        return self._operator(kind, inputs, name, shape, options)
+    def _upsample(self, source: int, result: _Result) -> int:
+        """Each pixel four times along its channels, which then become the pixels of a 2 x 2 square.
 
-    def _hard_sigmoid(self, node: HardSigmoid, source: int, name: str, shape: Shape) -> int:
-        """clip(a x + b, 0, 1) = relu6(6 a x + 6 b) / 6."""
+        XNNPACK does not take RESIZE_NEAREST_NEIGHBOR: it cuts YuNet into three partitions. This form needs no size and
+        no multiplication. At 640 x 640, one x86 thread, forms in random turn: 10.14 ms, RESIZE_NEAREST_NEIGHBOR 10.45,
+        TRANSPOSE_CONV 11.29, a convolution in place of the concatenation 10.91.
+        """
+        _, height, width, channels = result.shape
+        four = replace(result.step("copies"), shape=(1, height // 2, width // 2, 4 * channels))
+        copies = self._operator("CONCATENATION", [source] * 4, four, "Concatenation", axis=3)
+        return self._operator("DEPTH_TO_SPACE", [copies], result, "DepthToSpace", blockSize=2)
+
+    def _relu(self, node: Relu, source: int, result: _Result) -> int:
+        if result.affine is None:
+            return self._operator("RELU", [source], result)
+        # XNNPACK takes RELU as part of another operator only.
+        ones = np.ones(result.shape[-1], np.float32)
+        return self._by_channel(node, source, ones, None, replace(result, relu=True))
+
+    def _hard_sigmoid(self, node: HardSigmoid, source: int, result: _Result) -> int:
+        """clip(a x + b, 0, 1), in float32 as relu6(6 a x + 6 b) / 6."""
+        if result.affine is not None:
+            _check_saturation(result)
+            slope, offset = (np.full(result.shape[-1], value, np.float32) for value in (node.slope, node.offset))
+            return self._by_channel(node, source, slope, offset, replace(result, relu=True))
+        if (node.slope, node.offset) == (1.0, 0.0):
+            return self._at_most_one(self._operator("RELU", [source], result.step("relu")), result)
 
         def number(value: float, what: str) -> int:
-            return self._constant(f"{name}/{what}", np.array([value], np.float32))
+            return self._file.constant(f"{result.name}/{what}", np.array([value], np.float32))
 
-        relu6 = self._schema.ActivationFunctionType.RELU6
-        scaled = self._arithmetic("MUL", [source, number(6 * node.slope, "slope")], f"{name}/scaled", shape)
-        cut = self._arithmetic("ADD", [scaled, number(6 * node.offset, "offset")], f"{name}/cut", shape, relu6)
-        return self._arithmetic("MUL", [cut, number(1 / 6, "sixth")], name, shape)
+        scaled = self._arithmetic("MUL", [source, number(6 * node.slope, "slope")], result.step("scaled"))
+        cut = self._arithmetic("ADD", [scaled, number(6 * node.offset, "offset")], result.step("cut"), "RELU6")
+        return self._arithmetic("MUL", [cut, number(1 / 6, "sixth")], result)
 
-    def _conv(self, node: Conv, source: int, name: str, shape: Shape, activation: int) -> int:
+    def _clipped_conv(self, node: Conv, source: int, result: _Result) -> int:
+        """clip(conv(x), 0, 1)."""
+        if result.affine is not None:
+            _check_saturation(result)
+            return self._conv(node, source, result)
+        return self._at_most_one(self._conv(node, source, replace(result.step("relu"), relu=True)), result)
+
+    def _at_most_one(self, source: int, result: _Result) -> int:
+        # XNNPACK does not take RELU_0_TO_1.
+        one = self._file.constant(f"{result.name}/one", np.ones(1, np.float32))
+        return self._operator("MINIMUM", [source, one], result, "MaximumMinimum")
+
+    def _conv(self, node: Conv, source: int, result: _Result) -> int:
         height, width, channels = self._shapes[node.inputs[0]]
+        affine = self._affine_in(node.inputs[0], _bits(result.affine))
         top, left, bottom, right = node.pads
-        padding = self._schema.Padding.SAME
-        if node.pads != _same_pads((height, width), node):
-            padding = self._schema.Padding.VALID
+        padding = "SAME"
+        # With a stride, what SAME means depends on the size.
+        if node.pads != _same_pads((height, width), node) or (self._open and node.strides != (1, 1)):
+            padding = "VALID"
             if any(node.pads):
-                rims = self._constant(
-                    f"{name}/pads", np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
-                )
-                padded = (1, height + top + bottom, width + left + right, channels)
-                source = self._operator("PAD", [source, rims], f"{name}/padded", padded, self._options("Pad"))
-        # (1, height, width, channels) where depthwise, else (output channels, height, width, input channels)
-        kernel = node.kernel.transpose(3, 0, 1, 2)
-        bias = np.zeros(node.output_channels, np.float32) if node.bias is None else node.bias
-        inputs = [source, self._weights(f"{name}/kernel", kernel), self._weights(f"{name}/bias", bias)]
-        settings = {
+                rims = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
+                rims_number = self._file.constant(f"{result.name}/pads", rims)
+                shape = (1, height + top + bottom, width + left + right, channels)
+                padded = _Result(f"{result.name}/padded", shape, affine)
+                source = self._operator("PAD", [source, rims_number], padded, "Pad")
+        inputs = [source, *self._conv_weights(node, affine, result.name)]
+        settings: dict[str, Any] = {
             "padding": padding,
             "strideH": node.strides[0],
             "strideW": node.strides[1],
-            "fusedActivationFunction": activation,
+            "fusedActivationFunction": "RELU" if result.relu else "NONE",
         }
         if node.depthwise:
-            options = self._options("DepthwiseConv2D", depthMultiplier=1, **settings)
-            return self._operator("DEPTHWISE_CONV_2D", inputs, name, shape, options)
-        return self._operator("CONV_2D", inputs, name, shape, self._options("Conv2D", **settings))
+            settings["depthMultiplier"] = 1
+            return self._operator("DEPTHWISE_CONV_2D", inputs, result, "DepthwiseConv2D", **settings)
+        version = _DYNAMIC_CONV if self._precision == "dynamic" else 0
+        return self._operator("CONV_2D", inputs, result, "Conv2D", version, **settings)
+
+    def _conv_weights(self, node: Conv, source: Affine | None, name: str) -> tuple[int, int]:
+        """The numbers of kernel and bias, for a source of integers or of float32.
+
+        A kernel is (1, height, width, channels) where depthwise, else (output channels, height, width, input channels).
+        """
+
+        def kernel(integers: np.ndarray[Any, Any], scales: FloatArray) -> int:
+            axis = 3 if node.depthwise else 0
+            return self._file.constant(f"{name}/kernel", integers.transpose(3, 0, 1, 2), scales, axis)
+
+        if source is not None:
+            stored = quantize_conv(node, source)
+            bias = self._file.constant(f"{name}/bias", stored.bias, stored.bias_scales)
+            return kernel(stored.kernel, stored.kernel_scales), bias
+        if self._precision == "dynamic" and not node.depthwise:
+            number = kernel(*quantize_kernel(node))
+        else:
+            number = self._weights(f"{name}/kernel", node.kernel.transpose(3, 0, 1, 2))
+        zeros = np.zeros(node.output_channels, np.float32)
+        return number, self._weights(f"{name}/bias", zeros if node.bias is None else node.bias)
 
 
-def _fused_relus(graph: Graph) -> dict[str, str]:
-    """For every node whose operator applies the ReLU behind it, that ReLU."""
-    users, nodes = graph.users(), graph.by_name()
-    relus = (node for node in graph.nodes if isinstance(node, Relu))
-    return {
-        relu.inputs[0]: relu.name
-        for relu in relus
-        if isinstance(nodes[relu.inputs[0]], _FUSING)
-        and len(users[relu.inputs[0]]) == 1
-        and relu.inputs[0] not in graph.outputs
-    }
+def _bits(affine: Affine | None) -> int:
+    return 32 if affine is None else affine.bits
+
+
+def _check_saturation(result: _Result) -> None:
+    """Refuse integers that do not cut a hard-sigmoid off at 1."""
+    assert result.affine is not None  # noqa: S101 - asked for integers only
+    if result.affine.high > 1 + result.affine.scale / 2:
+        raise ConversionError(f"the tensor {result.name!r} is a hard-sigmoid; its integers must not go beyond 1")
 
 
 def _same_pads(size: tuple[int, int], conv: Conv) -> tuple[int, ...]:

@@ -3,9 +3,10 @@
 With f_a(x) = PReLU of slope a:
 
 * a < -1: f_a(x) = f_(1/a)(a x);
-* a > 1: f_a(x) = -f_(1/a)(-a x). The sign is carried on to the convolutions that take the result, through Concat,
-  GlobalAveragePool and Mul, and is multiplied into their kernels. Where it cannot be carried, such as into an Add, the
-  slope stays.
+* a > 1: f_a(x) = -f_(1/a)(-a x). The sign is carried on to the convolutions that take the result, and is multiplied
+  into their kernels. On its way it passes Concat, GlobalAveragePool, Mul and Add; whatever else is added must change
+  its sign too, which a convolution can and a PReLU of slope 1 or more can. Where the sign cannot be carried, the slope
+  stays.
 
 In the official checkpoint slopes go from -16 to +16; small ones are cheaper to compute and lose less when quantised.
 """
@@ -15,72 +16,36 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..graph import Concat, Conv, GlobalAveragePool, Graph, Mul, Node, PRelu
-
-Factors = NDArray[np.float64]
-"""One number per channel."""
+from ..graph import Conv, Graph, Node, PRelu
+from .channels import scaled, sign_groups
 
 
 def normalise_slopes(graph: Graph) -> Graph:
     """The same network with PReLU slopes in -1..1 wherever the PReLU follows a convolution of its own."""
-    users = graph.users()
-    nodes = graph.by_name()
-    for name, prelu in nodes.items():
-        if not isinstance(prelu, PRelu):
-            continue
-        conv = nodes[prelu.inputs[0]]
-        if not isinstance(conv, Conv) or len(users[conv.name]) > 1 or conv.name in graph.outputs:
+    users, nodes = graph.users(), graph.by_name()
+    groups = sign_groups(graph)
+    wanted, refused = np.zeros_like(groups.pinned), groups.pinned.copy()
+    prelus = [node for node in graph.nodes if isinstance(node, PRelu)]
+    own = {node.name for node in prelus if _is_own(nodes[node.inputs[0]], graph, users)}
+    for prelu in prelus:
+        made = groups.numbers[prelu.name]
+        if prelu.name in own:
+            wanted[made[prelu.slope > 1]] = True
+            refused[made[prelu.slope < 1]] = True
+        else:
+            refused[made] = refused[groups.numbers[prelu.inputs[0]]] = True
+    factors = groups.factors(np.where(wanted & ~refused, -1.0, 1.0))
+    for prelu in prelus:
+        if prelu.name not in own:
             continue
         slope = prelu.slope.astype(np.float64)
-        sign = np.where(slope > 1, -1.0, 1.0)
-        takers = _takers(graph, name, sign)
-        if takers is None:
-            sign, takers = np.ones_like(sign), {}
-        factor = np.where(slope < -1, slope, np.where(sign < 0, -slope, 1.0))
+        factor = np.where(slope < -1, slope, np.where(factors[prelu.name] < 0, -slope, 1.0))
+        factors[prelu.inputs[0]] = factor
         inverse = np.divide(1.0, slope, out=slope.copy(), where=factor != 1)
-        nodes[conv.name] = _scale_outputs(conv, factor)
-        nodes[name] = replace(prelu, slope=inverse.astype(np.float32))
-        for taker, signs in takers.items():
-            nodes[taker] = _scale_inputs(nodes[taker], signs)
-    return Graph(tuple(nodes.values()), graph.outputs)
+        nodes[prelu.name] = replace(prelu, slope=inverse.astype(np.float32))
+    return scaled(Graph(tuple(nodes.values()), graph.outputs), factors)
 
 
-def _takers(graph: Graph, origin: str, sign: Factors) -> dict[str, Factors] | None:
-    """The convolutions that a sign on one tensor reaches, and the sign of each of their input channels.
-
-    None where something else takes it, which a sign cannot pass.
-    """
-    if (sign == 1).all():
-        return {}
-    shapes = graph.shapes()
-    signs = {origin: sign}
-    takers: dict[str, Factors] = {}
-    for node in graph.nodes:
-        if not signs.keys() & set(node.inputs):
-            continue
-        if isinstance(node, Conv):
-            takers[node.name] = signs[node.inputs[0]]
-        elif isinstance(node, GlobalAveragePool):
-            signs[node.name] = signs[node.inputs[0]]
-        elif isinstance(node, Mul):
-            first, second = (signs.get(name, 1.0) for name in node.inputs)
-            signs[node.name] = np.asarray(first * second)
-        elif isinstance(node, Concat):
-            parts = [signs.get(name, np.ones(shapes[name][-1])) for name in node.inputs]
-            signs[node.name] = np.concatenate(parts)
-        else:
-            return None
-    return None if signs.keys() & set(graph.outputs) else takers
-
-
-def _scale_outputs(conv: Conv, factor: Factors) -> Conv:
-    kernel = conv.kernel * (factor[:, None] if conv.depthwise else factor)
-    bias = None if conv.bias is None else (conv.bias * factor).astype(np.float32)
-    return replace(conv, kernel=kernel.astype(np.float32), bias=bias)
-
-
-def _scale_inputs(conv: Node, factor: Factors) -> Conv:
-    assert isinstance(conv, Conv)  # noqa: S101 - _takers returns nothing else
-    return replace(conv, kernel=(conv.kernel * factor[:, None]).astype(np.float32))
+def _is_own(source: Node, graph: Graph, users: dict[str, list[Node]]) -> bool:
+    return isinstance(source, Conv) and len(users[source.name]) == 1 and source.name not in graph.outputs

@@ -43,7 +43,9 @@ def detect(photos: tuple[str, ...], draw: str | None, as_json: bool, **options: 
     from ..image import DEFAULT_MAX_PIXELS, Image
 
     places = _places(photos, draw)
-    detector = load_detector(options["detector"] or DEFAULT_DETECTOR, threads=options["threads"])
+    detector = load_detector(
+        options["detector"] or DEFAULT_DETECTOR, runtime=options["runtime"], threads=options["threads"]
+    )
 
     def work(photo: str) -> _Entry:
         image = Image.open(photo, max_pixels=options["max_pixels"] or DEFAULT_MAX_PIXELS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -14,15 +15,26 @@ from ..errors import InferenceError, ModelFileError, RuntimeMissingError
 from .session import FloatArray, check_input, naming
 from .tflite_card import read_tflite_card
 
+_DTYPES = (np.float32, np.int8, np.uint8, np.int16)
+"""What may go in and come out; the integers are quantised numbers."""
+
 _PACKAGES = ("ai_edge_litert", "tflite_runtime")
 """In order of preference; tflite-runtime is the only one for 32-bit ARM."""
+
+_SIZES = 4
+"""Picture sizes that a network of open size is kept ready for.
+
+YuNet on one camera sees four: the frame, a small view of it, the canvas of a closer look, and the frame at twice the
+size where no face was found. Preparing a size takes about as long as running the network once.
+"""
 
 
 class LiteRTSession:
     """A ``.tflite`` file on LiteRT with XNNPACK.
 
-    Quantised inputs and outputs are converted here: callers see float32. The interpreter holds the tensors of a call,
-    so calls from several threads wait for each other.
+    Quantised inputs and outputs are converted here: callers see float32. An interpreter holds the tensors of a call, so
+    calls from several threads wait for each other. A file that leaves height and width open gets an interpreter for
+    each of the last few sizes.
 
     Args:
         data: The file's bytes.
@@ -31,7 +43,8 @@ class LiteRTSession:
 
     Raises:
         RuntimeMissingError: Neither ai-edge-litert nor tflite-runtime is installed.
-        ModelFileError: The bytes are damaged, no TFLite model, or one with several inputs.
+        ModelFileError: The bytes are damaged, no TFLite model, or one with several inputs, or with inputs or outputs
+            that are neither float32 nor quantised.
         ModelCardError: The file holds no model card.
     """
 
@@ -45,35 +58,62 @@ class LiteRTSession:
         self.version = f"{package.__name__} {getattr(package, '__version__', 'of unknown version')}"
         self._name = name
         self._lock = threading.Lock()
+        self._new = partial(interpreter.Interpreter, model_content=data, num_threads=threads)
         try:
-            self._interpreter = interpreter.Interpreter(model_content=data, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            first = self._new()
+            first.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(f"LiteRT cannot load {name}: {error}") from error
-        inputs = self._interpreter.get_input_details()
+        inputs = first.get_input_details()
         if len(inputs) != 1:
             raise ModelFileError(f"{name} has {len(inputs)} inputs; a face model has one")
-        self._input, self._outputs = inputs[0], self._interpreter.get_output_details()
-        batch, *rest = (int(size) for size in self._input["shape"])
+        self._input, self._outputs = inputs[0], first.get_output_details()
+        for tensor in (*inputs, *self._outputs):
+            _check_tensor(tensor, name)
+        batch, *sides = (int(size) for size in self._input["shape"])
         if batch != 1:
             raise ModelFileError(f"{name} is built for batches of {batch}; a face model takes one picture at a time")
-        self._shape = (None, *rest)
+        _, *declared = (int(size) for size in self._input["shape_signature"])
+        self._shape = (None, *(None if size < 0 else size for size in declared))
+        self._ready = {(batch, *sides): first}  # by the input's shape, the one used last at the end
 
     def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
         """Run the model; see :meth:`ghostface_edge.runtime.Session.run`. A batch runs picture by picture."""
         check_input(tensor, self._shape, self._name)
         with self._lock:
-            rows = [self._one(tensor[index : index + 1]) for index in range(len(tensor))]
+            try:
+                rows = [self._one(tensor[index : index + 1]) for index in range(len(tensor))]
+            except (ValueError, RuntimeError) as error:
+                raise InferenceError(f"LiteRT failed on {self._name}: {error}") from error
         return tuple(np.concatenate(parts) for parts in zip(*rows))
 
     def _one(self, tensor: FloatArray) -> list[FloatArray]:
-        try:
-            self._interpreter.set_tensor(self._input["index"], quantised(tensor, self._input))
-            self._interpreter.invoke()
-            raw = [self._interpreter.get_tensor(output["index"]) for output in self._outputs]
-        except (ValueError, RuntimeError) as error:
-            raise InferenceError(f"LiteRT failed on {self._name}: {error}") from error
-        return [dequantised(values, output) for values, output in zip(raw, self._outputs)]
+        interpreter = self._prepared(tensor.shape)
+        interpreter.set_tensor(self._input["index"], quantised(tensor, self._input))
+        interpreter.invoke()
+        return [dequantised(interpreter.get_tensor(output["index"]), output) for output in self._outputs]
+
+    def _prepared(self, shape: tuple[int, ...]) -> Any:
+        """An interpreter for inputs of this shape; where there are enough, the one that was longest unused is resized.
+
+        One that cannot be resized is dropped.
+        """
+        interpreter = self._ready.pop(shape, None)
+        if interpreter is None:
+            interpreter = self._new() if len(self._ready) < _SIZES else self._ready.pop(next(iter(self._ready)))
+            interpreter.resize_tensor_input(self._input["index"], shape)
+            interpreter.allocate_tensors()
+        self._ready[shape] = interpreter
+        return interpreter
+
+
+def _check_tensor(detail: dict[str, Any], name: str) -> None:
+    """Refuse an input or output that cannot be converted from or to float32."""
+    dtype, (scale, _) = np.dtype(detail["dtype"]), detail["quantization"]
+    if dtype not in _DTYPES:
+        raise ModelFileError(f"{name} takes or gives {dtype} ({detail['name']}), which no face model does")
+    if dtype != np.float32 and not scale > 0:
+        raise ModelFileError(f"{name} does not say what the {dtype} numbers of {detail['name']} stand for")
 
 
 def quantised(tensor: FloatArray, detail: dict[str, Any]) -> NDArray[Any]:

@@ -1,0 +1,94 @@
+"""What pictures do to every channel inside a network: its smallest and largest value, and how much it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from ghostface_edge.errors import ConversionError, RuntimeMissingError
+
+from .gradients import backpropagate
+from .graph import FloatArray, Graph
+from .onnx_writer import write_onnx
+
+_VALUES_AT_ONCE = 1 << 24
+"""A batch is as large as keeps all its tensors together below this many float32 values (64 MB)."""
+
+_WATCHED = 8
+"""Pictures whose gradients are taken, spread evenly. More made no difference: see ``passes/equalise.py``."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelStatistics:
+    """Measured values of each channel of each tensor; every array is (channels,) float32.
+
+    Attributes:
+        low: Smallest value, by the tensor's name.
+        high: Largest value.
+        gain: By how much, in the mean over pictures, the sum of the squared relative errors of the network's outputs
+            grows when noise of variance 1 is added to each number of the channel.
+    """
+
+    low: Mapping[str, FloatArray]
+    high: Mapping[str, FloatArray]
+    gain: Mapping[str, FloatArray]
+
+
+def channel_statistics(graph: Graph, pictures: FloatArray, *, threads: int = 1) -> ChannelStatistics:
+    """Run a network and watch every tensor.
+
+    Args:
+        graph: The network, of a fixed input size.
+        pictures: (batch, height, width, channels) float32, already normalised as the network wants it.
+        threads: Of ONNX Runtime.
+
+    Raises:
+        ConversionError: No picture, or of another shape than the network's input.
+        RuntimeMissingError: ONNX or ONNX Runtime is not installed.
+    """
+    shapes = graph.shapes()
+    if not len(pictures) or pictures.shape[1:] != shapes[graph.input.name]:
+        raise ConversionError(f"the network takes some pictures of {shapes[graph.input.name]}, not {pictures.shape}")
+    low: dict[str, FloatArray] = {}
+    high: dict[str, FloatArray] = {}
+    gain = {node.name: np.zeros(shapes[node.name][-1], np.float32) for node in graph.nodes}
+    for tensors in _runs(graph, pictures, threads, max(1, _VALUES_AT_ONCE // sum(map(prod, shapes.values())))):
+        for name, tensor in tensors.items():
+            values = tensor.reshape(-1, tensor.shape[-1])
+            smallest, largest = values.min(axis=0), values.max(axis=0)
+            low[name] = np.minimum(low.get(name, smallest), smallest)
+            high[name] = np.maximum(high.get(name, largest), largest)
+    watched = pictures[np.linspace(0, len(pictures) - 1, min(_WATCHED, len(pictures))).astype(int)]
+    random = np.random.default_rng(0)
+    for tensors in _runs(graph, watched, threads, 1):
+        # The mean of (signs . derivative)^2 over random signs is the sum of the squares.
+        seeds = {name: _relative(tensors[name], random) for name in graph.outputs}
+        for name, gradient in backpropagate(graph, tensors, seeds).items():
+            gain[name] += np.square(gradient).reshape(-1, gradient.shape[-1]).sum(axis=0) / len(watched)
+    return ChannelStatistics(low, high, gain)
+
+
+def _relative(output: FloatArray, random: np.random.Generator) -> FloatArray:
+    signs = random.choice([-1.0, 1.0], output.shape)
+    return np.asarray(signs / max(float(np.linalg.norm(output)), np.finfo(np.float32).tiny), np.float32)
+
+
+def _runs(graph: Graph, pictures: FloatArray, threads: int, batch: int) -> Iterator[dict[str, FloatArray]]:
+    """Every tensor, for one batch after the other."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise RuntimeMissingError('calibration needs ONNX Runtime: pip install "ghostface-edge[onnx]"') from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    names = [node.name for node in graph.nodes[1:]]
+    model = write_onnx(replace(graph, outputs=tuple(names)), "ghostface-edge")
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    for start in range(0, len(pictures), batch):
+        part = np.ascontiguousarray(pictures[start : start + batch], np.float32)
+        values = session.run(names, {session.get_inputs()[0].name: part})
+        yield {graph.input.name: part, **dict(zip(names, values))}

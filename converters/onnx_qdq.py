@@ -1,0 +1,107 @@
+"""int8 in ONNX: QuantizeLinear and DequantizeLinear ("QDQ") around float operators.
+
+A QDQ file says what a network computes without saying how: every operator is a float one, and each tensor that is an
+integer is rounded by a QuantizeLinear and widened again by a DequantizeLinear. A runtime that has integer kernels puts
+them where it finds the pattern; any other computes the same in float. Which operators ONNX Runtime then runs in
+integers: Conv, Add, Mul, Concat, GlobalAveragePool, Sigmoid; those that only move numbers lose their pairs.
+
+Activations are stored as uint8 (the affine's integers + 128) or as int8; weights are int8 per output channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ghostface_edge.errors import ConversionError
+
+from .graph import Conv, Graph, HardSigmoid, Node, Relu, Scale
+from .onnx_nodes import OnnxNodes, onnx_kernel
+from .quantization import UNIT, Affine, Quantization, check_quantization, fused_followers, quantize_conv
+
+ACTIVATIONS: Mapping[str, int] = {"uint8": 128, "int8": 0}
+"""How activations may be stored, and what is then added to the integers of an :class:`Affine`."""
+
+
+class Qdq:
+    """Writes what is quantised about one graph.
+
+    Args:
+        body: Takes the nodes and constants.
+        graph: The network.
+        quantization: Its tensors that are integers.
+        activations: A key of :data:`ACTIVATIONS`.
+
+    Raises:
+        ConversionError: A quantisation that does not fit the graph or the format.
+    """
+
+    def __init__(self, body: OnnxNodes, graph: Graph, quantization: Quantization, activations: str) -> None:
+        check_quantization(graph, quantization)
+        for name, affine in quantization.tensors.items():
+            if affine.bits != 8:
+                raise ConversionError(f"tensor {name!r} has {affine.bits} bits; integers in ONNX files have 8")
+        self._body = body
+        self._followers = fused_followers(graph)
+        self._affines = quantization.tensors
+        self._dtype, self._shift = np.dtype(activations), ACTIVATIONS[activations]
+
+    def affine(self, name: str) -> Affine | None:
+        """How the tensor of a node is stored; None where it is float, or exists only inside a fused operator."""
+        return None if name in self._followers else self._affines.get(name)
+
+    def saturates(self, node: Node) -> bool:
+        """Whether rounding the node's input to the node's own affine already does the node's work.
+
+        The smallest integer of a ReLU's affine stands for 0, so that negative numbers become 0; the integers of UNIT
+        end at 0 and 1, where a unit hard-sigmoid cuts.
+        """
+        affine = self.affine(node.name)
+        if affine is None:
+            return False
+        if isinstance(node, HardSigmoid):
+            return (node.slope, node.offset) == (1.0, 0.0) and affine == UNIT
+        return isinstance(node, Relu) and affine.zero_point == UNIT.zero_point
+
+    def round_trip(self, name: str, source: str, target: str) -> None:
+        """Round the tensor of a node from ``source``, and widen it to ``target``."""
+        affine = self._affines[name]
+        scale = self._body.constant(f"{name}/scale", np.array(affine.scale, np.float32))
+        zero = self._body.constant(f"{name}/zero_point", np.array(affine.zero_point + self._shift, self._dtype))
+        integers = self._body.add("QuantizeLinear", [source, scale, zero], f"{name}/quantized")
+        self._body.add("DequantizeLinear", [integers, scale, zero], target)
+
+    def as_conv(self, node: Node) -> Node:
+        """The node, or the depthwise convolution that does a :class:`Scale`'s work in integers, per channel."""
+        if isinstance(node, Scale) and self._integer_source(node):
+            return Conv(node.name, node.inputs, node.factor.reshape(1, 1, -1, 1), None, depthwise=True)
+        return node
+
+    def weights(self, conv: Conv) -> list[str] | None:
+        """Kernel and bias of a convolution from one integer tensor to another; None for a float convolution."""
+        source = self._integer_source(conv)
+        if source is None:
+            return None
+        quantized = quantize_conv(conv, source)
+        kernel = onnx_kernel(quantized.kernel, conv.depthwise)
+        names = [self._widened(f"{conv.name}/kernel", kernel, quantized.kernel_scales)]
+        if conv.bias is not None:
+            names.append(self._widened(f"{conv.name}/bias", quantized.bias, quantized.bias_scales))
+        return names
+
+    def _integer_source(self, node: Node) -> Affine | None:
+        """How the node's input is stored, where what the node makes is an integer as well."""
+        made = self._followers.get(node.name, node.name)
+        return self.affine(node.inputs[0]) if self.affine(made) else None
+
+    def _widened(self, name: str, integers: NDArray[np.signedinteger[Any]], scales: NDArray[np.float32]) -> str:
+        zeros = self._body.constant(f"{name}/zero_point", np.zeros(scales.shape, integers.dtype))
+        inputs = [
+            self._body.constant(f"{name}/quantized", integers),
+            self._body.constant(f"{name}/scale", scales),
+            zeros,
+        ]
+        return self._body.add("DequantizeLinear", inputs, name, axis=0)
