@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,24 @@ import numpy as np
 from ghostface_edge import signatures
 from ghostface_edge._version import __version__
 from ghostface_edge.atomic import replacing
-from ghostface_edge.card import ARCFACE_ALIGNMENT, InputSpec, ModelCard, Source, write_card
+from ghostface_edge.card import ARCFACE_ALIGNMENT, COLOUR_ORDERS, InputSpec, ModelCard, Source, write_card
 from ghostface_edge.catalog import KNOWN_MODELS
 from ghostface_edge.errors import CheckpointError, ConversionError, OptionError
 from ghostface_edge.thresholds import measured_thresholds
 
-from .graph import Add, Conv, Graph
+from .graph import Add, Concat, Conv, Graph
 from .keras_h5 import EMBEDDING, read_keras_h5
+from .onnx_file import OnnxFile, named
+from .onnx_reader import read_embedder
 from .onnx_writer import write_onnx
 from .passes.fold_batch_norm import fold_batch_norm
+from .passes.lift_normalisation import lift_normalisation
 from .passes.lower_prelu import lower_prelu
 from .passes.merge_heads import merge_heads
 from .passes.normalise_slopes import normalise_slopes
 from .passes.swap_colours import swap_colours
 from .tflite_writer import write_tflite
-from .yunet_onnx import read_yunet_onnx
+from .yunet_onnx import is_yunet, read_yunet_onnx
 
 _log = logging.getLogger(__name__)
 
@@ -91,12 +94,16 @@ def convert(
     prelu: str | None = None,
     licence: str | None = None,
     name: str | None = None,
+    mean: float | None = None,
+    scale: float | None = None,
+    colour_order: str | None = None,
+    size: int | None = None,
 ) -> Conversion:
     """Convert a checkpoint.
 
     Args:
-        source: A GhostFaceNetV1 as a whole Keras 2 model (``.h5``), or OpenCV Zoo's YuNet (``.onnx``). What it is, is
-            decided by its content.
+        source: A GhostFaceNetV1 as a whole Keras 2 model (``.h5``), an embedder that another trainer exported
+            (``.onnx``), or OpenCV Zoo's YuNet (``.onnx``). What it is, is decided by its content.
         output: Folder for ``<stem of the source>.<to>``; created if absent. A file of that name is replaced.
         to: File format: ``onnx``, or ``tflite`` for an embedder.
         precision: Numerical form, one of those that :data:`PRECISIONS` lists for the format.
@@ -104,13 +111,18 @@ def convert(
             this format.
         licence: Terms of the weights, in words, for the model card; by default those of a known checkpoint.
         name: What people call the model; by default the stem of the source.
+        mean: Grey level that an embedder's network wants subtracted from pixels in 0..255. Needed for an ``.onnx``
+            embedder, as scale and colour order are, unless the file carries our model card; by default upstream's.
+        scale: Factor after the subtraction.
+        colour_order: ``RGB`` or ``BGR``.
+        size: Height and width of the picture, for an ``.onnx`` embedder that leaves them open.
 
     Returns:
         The conversion. The same source and options give the same bytes.
 
     Raises:
-        OptionError: A format, precision or form that does not exist, also for this network, or an output that would
-            replace the source.
+        OptionError: A format, precision or form that does not exist, also for this network, an output that would
+            replace the source, or pre-processing that is missing or contradicts the source.
         CheckpointError: The source is no such checkpoint, is damaged or cannot be read.
         UnsupportedLayerError: The network has a layer that cannot be translated.
         ConversionError: The model cannot be written.
@@ -119,6 +131,7 @@ def convert(
     start = time.perf_counter()
     _choose("to", to, PRECISIONS)
     _choose("precision", precision, PRECISIONS[to], f" for to={to!r}")
+    stated = _stated(mean, scale, colour_order)
     prelu = _FASTEST_PRELU[to] if prelu is None else prelu
     _choose("prelu", prelu, PRELU_FORMS)
     source = Path(source)
@@ -127,16 +140,28 @@ def convert(
     if os.path.exists(path) and os.path.samefile(path, source):
         raise OptionError(f"output={str(output)!r} would replace the source {source}: choose another folder")
     origin = Source(_printable(source.name), hashlib.sha256(data).hexdigest(), len(data))
+    labels: dict[str, Any] = {key: text for key, text in (("licence", licence), ("name", name)) if text is not None}
     if licence is None:
         licence = next((known.licence for known in KNOWN_MODELS if known.sha256 == origin.sha256), _UNKNOWN_LICENCE)
     name = _printable(source.stem) if name is None else name
     if data.startswith(signatures.HDF5):
+        _refuse(size=size)
         checkpoint = read_keras_h5(data, str(source))
         graph = embedder_graph(checkpoint, prelu)
         card = _embedder_card(checkpoint, origin, precision, licence, name)
+        card = replace(card, input=replace(card.input, **stated))
+    elif not is_yunet(data):
+        with named(str(source)):
+            file = OnnxFile(data)
+            checkpoint = read_embedder(file, size)
+            checkpoint, picture = _onnx_pictures(checkpoint, file.card, stated)
+        graph = embedder_graph(checkpoint, prelu)
+        card = _embedder_card(checkpoint, origin, precision, licence, name)
+        card = replace(file.card or card, input=picture, precision=precision, converter=_PRODUCER, **labels)
     else:
         if to != "onnx":
             raise OptionError(f"{source} is no embedder: to={to!r} exists for embedders only; YuNet converts to 'onnx'")
+        _refuse(size=size, **stated)
         checkpoint = read_yunet_onnx(data, str(source))
         graph = detector_graph(checkpoint)
         card = _detector_card(checkpoint, origin, precision, licence, name)
@@ -186,6 +211,54 @@ def _printable(text: str) -> str:
 def _choose(argument: str, value: str, choices: Iterable[str], where: str = "") -> None:
     if value not in choices:
         raise OptionError(f"{argument}={value!r} does not exist{where}; choose from: {', '.join(choices)}")
+
+
+def _stated(mean: float | None, scale: float | None, colour_order: str | None) -> dict[str, Any]:
+    """The pre-processing that the caller states, by the fields of the card."""
+    stated = {"mean": mean, "scale": scale, "colour_order": colour_order}
+    for key, least in (("mean", 0.0), ("scale", 1e-9)):
+        number = stated[key]
+        if number is not None and not (isinstance(number, (int, float)) and least <= abs(number) <= 1e9):
+            raise OptionError(f"{key}={number!r} is no number of grey levels")
+    if colour_order is not None:
+        _choose("colour_order", colour_order, COLOUR_ORDERS)
+    return {key: value for key, value in stated.items() if value is not None}
+
+
+def _refuse(**settings: Any) -> None:
+    for key, value in settings.items():
+        if value is not None:
+            raise OptionError(f"{key}={value!r} is for embedders in ONNX files; this source settles it itself")
+
+
+def _onnx_pictures(checkpoint: Graph, carried: ModelCard | None, stated: dict[str, Any]) -> tuple[Graph, InputSpec]:
+    """The network without a normalisation of its own, and the pictures that it then takes.
+
+    Raises:
+        CheckpointError: The file says that it is a detector.
+        OptionError: The pre-processing is neither stated nor in a card, or is stated against the card.
+    """
+    if carried is not None and carried.kind != "embedder":
+        raise CheckpointError(f"it is a {carried.kind} that was converted already: convert its source instead")
+    known = {} if carried is None else {key: getattr(carried.input, key) for key in ("mean", "scale", "colour_order")}
+    for key, value in stated.items():
+        if known.get(key, value) != value:
+            raise OptionError(f"{key}={value!r} contradicts the card in the file, which says {known[key]!r}")
+    known.update(stated)
+    missing = [key for key in ("mean", "scale", "colour_order") if key not in known]
+    if missing:
+        raise OptionError(
+            f"an ONNX file does not say how its network wants pixels: state {', '.join(missing)}. A pixel p in 0..255 "
+            "enters as (p - mean) * scale; ArcFace trainers mostly use mean=127.5, scale=1/127.5, colour_order='RGB', "
+            "and a network that normalises pixels itself takes mean=0, scale=1"
+        )
+    checkpoint, factor, offset = lift_normalisation(checkpoint)
+    scale = known["scale"] * factor
+    mean = known["mean"] - offset / scale
+    side, width, _ = checkpoint.shapes()[checkpoint.input.name]
+    if side != width:
+        raise CheckpointError(f"its pictures are {side} x {width}, and aligned faces are square")
+    return checkpoint, InputSpec(side, side, "NHWC", known["colour_order"], mean, scale)
 
 
 def _read(source: Path) -> bytes:
@@ -254,12 +327,13 @@ def _detector_card(checkpoint: Graph, origin: Source, precision: str, licence: s
 def _embedder_architecture(checkpoint: Graph) -> str:
     """Such as ``ghostfacenet-v1-0.5-2``: version, width and stride of the stem; ``custom`` for another network.
 
-    GhostFaceNetV1 has 16 bottlenecks, each with one Add, and its last convolution before the head makes
+    GhostFaceNetV1 has 16 bottlenecks, each with one Add and two Concats, and its last convolution before the head makes
     512 x width channels, rounded to a multiple of 4 (upstream ``backbones/ghost_model.py``).
     """
     convs = [node for node in checkpoint.nodes if isinstance(node, Conv)]
     bottlenecks = sum(isinstance(node, Add) for node in checkpoint.nodes)
-    if bottlenecks != 16 or len(convs) < 3:
+    ghosts = sum(isinstance(node, Concat) for node in checkpoint.nodes)
+    if (bottlenecks, ghosts) != (16, 32) or len(convs) < 3:
         return "custom"
     width = round(convs[-2].output_channels / 512, 2)
     return f"ghostfacenet-v1-{width}-{convs[0].strides[0]}"

@@ -24,9 +24,13 @@ _TAILS = {
 """What stands behind each head convolution, last first."""
 
 
-def is_yunet(file: OnnxFile) -> bool:
-    """Whether a file has an output that only YuNet has."""
-    return f"{BRANCHES[0]}_{STRIDES[0]}" in file.outputs
+def is_yunet(data: bytes) -> bool:
+    """Whether an ONNX file has an output that only YuNet has; False also for what is no ONNX file."""
+    output = f"{BRANCHES[0]}_{STRIDES[0]}"
+    try:
+        return output.encode() in data and output in OnnxFile(data).outputs
+    except CheckpointError:
+        return False
 
 
 def read_yunet_onnx(data: bytes, label: str) -> Graph:

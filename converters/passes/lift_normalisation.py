@@ -24,7 +24,8 @@ def lift_normalisation(graph: Graph) -> tuple[Graph, float, float]:
         offset = first.beta - factor * first.mean
     else:
         return graph, 1.0, 0.0
-    if first.name in graph.outputs or not factor[0] or len(np.unique(factor)) > 1 or len(np.unique(offset)) > 1:
+    uniform = len(np.unique(factor)) == len(np.unique(offset)) == 1 and 1e-9 < abs(factor[0]) < 1e9
+    if not uniform or abs(offset[0] / factor[0]) > 1e9:
         return graph, 1.0, 0.0
     renamed = {first.name: graph.input.name}
     nodes = (
