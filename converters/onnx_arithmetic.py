@@ -141,18 +141,18 @@ def _with_constant(work: Translation, part: OnnxNode, tensor: Tensor, constant: 
 
 
 def _with_length(work: Translation, part: OnnxNode, first: Value, second: Value) -> Value:
-    """A vector divided by its length, or a small number added to a length so that it never is 0."""
-    wanted = {"Div": 1.0, "Mul": -1.0}.get(part.kind)
+    """A vector divided by its length, or what comes before: 1 / length, or a small number that keeps it from 0."""
     if part.kind == "Mul" and isinstance(first, Length):
         first, second = second, first
-    if isinstance(first, Tensor) and isinstance(second, Length) and wanted == second.power:
-        tensor = work.plain(part, first)
-        if work.made(tensor) == second.node:
-            return Tensor(second.node, tensor.axes, unit=True)
-    if part.kind == "Add" and isinstance(first, Length) and work.number(part, 1) >= 0:
+    if isinstance(second, Length):
+        if isinstance(first, np.ndarray) and part.kind == "Div" and work.number(part, 0) > 0:
+            return Length(second.node, -second.power)
+        if isinstance(first, Tensor) and {"Div": 1.0, "Mul": -1.0}.get(part.kind) == second.power:
+            tensor = work.plain(part, first)
+            if work.made(tensor) == second.node:
+                return Tensor(second.node, tensor.axes, unit=True)
+    elif isinstance(second, np.ndarray) and part.kind == "Add" and work.number(part, 1) >= 0:
         return first
-    if part.kind == "Div" and isinstance(second, Length) and work.number(part, 0) > 0:
-        return Length(second.node, -second.power)
     raise part.unsupported("uses a vector's length for something other than dividing the vector by it")
 
 

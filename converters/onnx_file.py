@@ -21,7 +21,7 @@ from ghostface_edge.errors import CheckpointError, ConversionError, ModelError, 
 from .requirement import missing_package
 
 Array = NDArray[Any]
-Value = TypeVar("Value", int, float, str, "list[int]")
+Setting = TypeVar("Setting", int, float, str, "list[int]")
 
 OLDEST_OPSET = 9
 _MAX_NODES = 20_000
@@ -200,7 +200,7 @@ class OnnxNode:
         """Whether a setting is there and was not asked for yet."""
         return key in self._settings
 
-    def setting(self, key: str, default: Value) -> Value:
+    def setting(self, key: str, default: Setting) -> Setting:
         """A setting of the default's type."""
         value = self._settings.pop(key, default)
         if not isinstance(value, type(default)) or (isinstance(value, float) and not np.isfinite(value)):

@@ -25,11 +25,8 @@ _log = logging.getLogger(__name__)
 
 _OPERATORS = {**LAYERS, **ARITHMETIC, **SHAPES}
 
-_UNCHECKED = np.errstate(all="ignore")
-"""Weights that go beyond float32 are refused where they are stored."""
 
-
-@_UNCHECKED
+@np.errstate(all="ignore")  # weights that go beyond float32 are refused where they are stored
 def read_embedder(file: OnnxFile, size: int | None = None) -> Graph:
     """Translate an embedder.
 
@@ -60,7 +57,7 @@ def read_embedder(file: OnnxFile, size: int | None = None) -> Graph:
     return remove_dead(Graph(tuple(work.nodes.values()), (EMBEDDING,)))
 
 
-@_UNCHECKED
+@np.errstate(all="ignore")  # weights that go beyond float32 are refused where they are stored
 def read_network(file: OnnxFile, outputs: Mapping[str, str]) -> Graph:
     """Translate the part of a file that some of its tensors depend on.
 

@@ -78,7 +78,6 @@ class Length:
 
 Value = Union[Array, Tensor, Length]
 
-
 Operator = Callable[["Translation", OnnxNode], Value]
 """Translates a node; with it goes how many inputs the node has at least and at most."""
 

@@ -58,3 +58,10 @@ def on_onnxruntime() -> Callable[..., dict[str, np.ndarray]]:
         return dict(zip(names, session.run(names, {session.get_inputs()[0].name: tensor.astype(np.float32)})))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def exported() -> ModuleType:
+    """The module that writes ONNX embedders as other exporters do."""
+    pytest.importorskip("onnx")
+    return _module("onnx_fixture")
