@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,10 @@ from ghostface_edge.catalog import KNOWN_MODELS
 from ghostface_edge.errors import CheckpointError, ConversionError, OptionError
 from ghostface_edge.thresholds import measured_thresholds
 
-from .graph import Add, Conv, Graph
-from .keras_h5 import EMBEDDING, read_keras_h5
+from .graph import Add, Concat, Conv, Graph, ResizeBilinear
+from .keras_config import EMBEDDING
+from .keras_h5 import read_h5
+from .keras_zip import read_keras_zip
 from .onnx_writer import write_onnx
 from .passes.fold_batch_norm import fold_batch_norm
 from .passes.lower_prelu import lower_prelu
@@ -54,7 +57,6 @@ _DETECTOR_LAYOUT = {"onnx": "NCHW", "tflite": "NHWC"}
 
 _UNKNOWN_LICENCE = "unknown: ask the source of the checkpoint"
 _MAX_BYTES = 512 << 20
-_ZIP = b"PK\x03\x04"
 _ONNX = b"\x08"
 """Key of the first field of every ONNX file: ``ModelProto.ir_version``."""
 _YUNET_2023MAR_PARAMETERS = 53_104
@@ -72,6 +74,7 @@ class Conversion:
         parameters: Values stored in the checkpoint's network, the normalisation statistics among them.
         macs: Multiplications of all convolutions for one picture; at 640 x 640 where the size is open.
         seconds: Time it took.
+        left_out: Layers of the checkpoint that the model does not have, such as a training head behind the embedding.
     """
 
     path: Path
@@ -80,6 +83,7 @@ class Conversion:
     parameters: int
     macs: int
     seconds: float
+    left_out: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -95,12 +99,14 @@ def convert(
     prelu: str | None = None,
     licence: str | None = None,
     name: str | None = None,
+    architecture: str | None = None,
+    hard_sigmoid: str | None = None,
 ) -> Conversion:
     """Convert a checkpoint.
 
     Args:
-        source: A GhostFaceNetV1 as a whole Keras 2 model (``.h5``), or OpenCV Zoo's YuNet (``.onnx``). What it is, is
-            decided by its content.
+        source: A GhostFaceNet as a whole model of Keras 2 or Keras 3 (``.h5``, ``.keras``) or as weights alone
+            (``.h5``), or OpenCV Zoo's YuNet (``.onnx``). What it is, is decided by its content.
         output: Folder for ``<stem of the source>.<to>``; created if absent. A file of that name is replaced.
         to: File format: ``onnx`` or ``tflite``.
         precision: Numerical form, one of those that :data:`PRECISIONS` lists for the format.
@@ -108,12 +114,17 @@ def convert(
             this format.
         licence: Terms of the weights, in words, for the model card; by default those of a known checkpoint.
         name: What people call the model; by default the stem of the source.
+        architecture: The network that a file of weights alone belongs to, such as ``ghostfacenet-v1-1.3-2``; see
+            :func:`~ghostface_edge.converters.architectures.architecture`.
+        hard_sigmoid: Whose ``hard_sigmoid`` is meant, ``keras2`` or ``keras3``, for a file that does not say which
+            Keras wrote it.
 
     Returns:
         The conversion. The same source and options give the same bytes.
 
     Raises:
-        OptionError: A format, precision or form that does not exist, or an output that would replace the source.
+        OptionError: A format, precision, form or architecture that does not exist, an output that would replace the
+            source, or an architecture or hard_sigmoid for a source that settles it itself.
         CheckpointError: The source is no such checkpoint, is damaged or cannot be read.
         UnsupportedLayerError: The network has a layer that cannot be translated.
         ConversionError: The model cannot be written.
@@ -133,11 +144,13 @@ def convert(
     if licence is None:
         licence = next((known.licence for known in KNOWN_MODELS if known.sha256 == origin.sha256), _UNKNOWN_LICENCE)
     name = _printable(source.stem) if name is None else name
-    if data.startswith(signatures.HDF5):
-        checkpoint = read_keras_h5(data, str(source))
+    left_out: tuple[str, ...] = ()
+    if data.startswith((signatures.HDF5, signatures.ZIP)):
+        checkpoint, left_out = _read_keras(data, str(source), architecture, hard_sigmoid)
         graph = embedder_graph(checkpoint, prelu)
         card = _embedder_card(checkpoint, origin, precision, licence, name)
     else:
+        _only_for_keras(str(source), architecture=architecture, hard_sigmoid=hard_sigmoid)
         checkpoint = read_yunet_onnx(data, str(source))
         graph = detector_graph(checkpoint)
         card = _detector_card(checkpoint, origin, _DETECTOR_LAYOUT[to], precision, licence, name)
@@ -153,6 +166,7 @@ def convert(
         parameters=checkpoint.parameters(),
         macs=_macs(checkpoint),
         seconds=time.perf_counter() - start,
+        left_out=left_out,
     )
     _log.info("%s: %s, %d nodes, %.2f s", path, card.model_id, result.nodes, result.seconds)
     return result
@@ -204,14 +218,31 @@ def _read(source: Path) -> bytes:
         raise CheckpointError(f"{source} is empty")
     if data.startswith(signatures.GIT_LFS):
         raise CheckpointError(f"{source} is a Git LFS pointer, not the checkpoint itself. Fetch it: git lfs pull")
-    if data.startswith(_ZIP):
+    if data.startswith(signatures.PICKLE):
         raise CheckpointError(
-            f"{source} is a zip file, perhaps a Keras 3 .keras file; only whole Keras 2 models (.h5) are read. "
-            "Save it with tf_keras (Keras 2): model.save('model.h5')"
+            f"{source} is a pickle, which runs code when it is read: refused. Export the network as ONNX"
         )
-    if not data.startswith((signatures.HDF5, _ONNX)):
-        raise CheckpointError(f"{source} is neither a Keras .h5 checkpoint nor an ONNX file")
+    if not data.startswith((signatures.HDF5, signatures.ZIP, _ONNX)):
+        raise CheckpointError(f"{source} is neither a Keras checkpoint (.h5, .keras) nor an ONNX file")
     return data
+
+
+def _read_keras(
+    data: bytes, label: str, architecture: str | None, hard_sigmoid: str | None
+) -> tuple[Graph, tuple[str, ...]]:
+    """The network of a Keras file of any form, and the layers that it leaves out."""
+    if data.startswith(signatures.HDF5):
+        read = read_h5(data, label, architecture=architecture, hard_sigmoid=hard_sigmoid)
+    else:
+        _only_for_keras(label, architecture=architecture)
+        read = read_keras_zip(data, label, hard_sigmoid=hard_sigmoid)
+    return read.graph, read.left_out
+
+
+def _only_for_keras(label: str, **options: str | None) -> None:
+    for key, value in options.items():
+        if value is not None:
+            raise OptionError(f"{key}={value!r} does not concern {label}, which settles it itself: leave it out")
 
 
 def _embedder_card(checkpoint: Graph, origin: Source, precision: str, licence: str, name: str) -> ModelCard:
@@ -256,15 +287,17 @@ def _detector_card(
 def _embedder_architecture(checkpoint: Graph) -> str:
     """Such as ``ghostfacenet-v1-0.5-2``: version, width and stride of the stem; ``custom`` for another network.
 
-    GhostFaceNetV1 has 16 bottlenecks, each with one Add, and its last convolution before the head makes
-    512 x width channels, rounded to a multiple of 4 (upstream ``backbones/ghost_model.py``).
+    A GhostFaceNet has 16 bottlenecks, each with one Add and two Concats, and the convolution behind the last of them
+    makes 512 x width channels (V1) or 960 x width (V2, which alone resizes), rounded to a multiple of 4.
     """
-    convs = [node for node in checkpoint.nodes if isinstance(node, Conv)]
-    bottlenecks = sum(isinstance(node, Add) for node in checkpoint.nodes)
-    if bottlenecks != 16 or len(convs) < 3:
+    counts = Counter(type(node) for node in checkpoint.nodes)
+    if (counts[Add], counts[Concat]) != (16, 32):
         return "custom"
-    width = round(convs[-2].output_channels / 512, 2)
-    return f"ghostfacenet-v1-{width}-{convs[0].strides[0]}"
+    last = [node.name for node in checkpoint.nodes if isinstance(node, Add)][-1]
+    convs = [node for node in checkpoint.nodes if isinstance(node, Conv)]
+    channels = next((node.output_channels for node in convs if node.inputs == (last,)), 0)
+    version, at_width_1 = (2, 960) if counts[ResizeBilinear] else (1, 512)
+    return f"ghostfacenet-v{version}-{round(channels / at_width_1, 2)}-{convs[0].strides[0]}" if channels else "custom"
 
 
 def _macs(checkpoint: Graph) -> int:
