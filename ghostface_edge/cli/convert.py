@@ -32,9 +32,20 @@ _PRECISIONS = {"fp32": "float32", "fp16": "float16"}
 )
 @click.option("--name", help="What people call the model.  [default: the stem of CHECKPOINT]")
 @click.option("--licence", metavar="TEXT", help="Terms of the weights, for the model card.")
+@click.option(
+    "--arch",
+    "architecture",
+    metavar="NAME",
+    help="Network of a file of weights alone, such as ghostfacenet-v1-1.3-2: version, width, stride of the stem.",
+)
+@click.option(
+    "--hard-sigmoid",
+    metavar="keras2|keras3",
+    help="Whose hard_sigmoid is meant, for a file that does not say which Keras wrote it.",
+)
 @plain_options
 def convert(checkpoint: str, output: str, to: str, precision: str, as_json: bool, **texts: str | None) -> None:
-    """Turn a GhostFaceNet .h5 CHECKPOINT, or YuNet's .onnx, into a model that runs."""
+    """Turn a GhostFaceNet CHECKPOINT (.h5 or .keras), or YuNet's .onnx, into a model that runs."""
     made = _converters("convert").convert(
         checkpoint, output, to=to, precision=_PRECISIONS.get(precision, precision), **given(texts)
     )
@@ -42,6 +53,8 @@ def convert(checkpoint: str, output: str, to: str, precision: str, as_json: bool
         f"{made.path}: {made.card.model_id}, {made.card.precision}, {made.nodes} nodes, "
         f"{made.parameters:,} parameters, {made.macs / 1e6:.1f} million MACs, {made.seconds:.2f} s"
     )
+    if made.left_out:
+        text += f"; left out: {', '.join(made.left_out)}"
     answer(made.to_dict(), one_line(text), as_json)
 
 
