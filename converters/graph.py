@@ -272,6 +272,15 @@ class Mul(Node):
         return first
 
 
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Zeros before and after, so that the output has ceil(size / stride) pixels; an odd one goes after.
+
+    Source: TensorFlow, ``tf.nn`` documentation, "Notes on padding", SAME.
+    """
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
 def _list(shapes: Iterable[Shape]) -> str:
     return ", ".join(" x ".join(map(str, shape)) for shape in shapes)
 

@@ -15,6 +15,7 @@ from ghostface_edge.errors import ConversionError
 
 from .graph import (
     Add,
+    AveragePool,
     BatchNorm,
     Concat,
     Conv,
@@ -28,6 +29,7 @@ from .graph import (
     Node,
     PRelu,
     Relu,
+    ResizeBilinear,
     Scale,
     Sigmoid,
     Upsample2x,
@@ -82,7 +84,12 @@ def _compute(node: Node, inputs: list[Tensor]) -> Tensor:
     if isinstance(node, GlobalAveragePool):
         return np.asarray(np.mean(x, axis=(1, 2), keepdims=True))
     if isinstance(node, MaxPool):
-        return _pool(x, node.size)
+        return np.asarray(np.max(_corners(x, node.size), axis=0))
+    if isinstance(node, AveragePool):
+        return np.asarray(np.mean(_corners(x, node.size), axis=0))
+    if isinstance(node, ResizeBilinear):
+        rows, columns = _interpolation(node.height, x.shape[1]), _interpolation(node.width, x.shape[2])
+        return np.asarray(np.einsum("hr,wc,brck->bhwk", rows, columns, x, optimize=True))
     if isinstance(node, Upsample2x):
         return x.repeat(2, axis=1).repeat(2, axis=2)
     if isinstance(node, Flatten):
@@ -121,9 +128,18 @@ def _convolve(node: Conv, x: Tensor) -> Tensor:
     return total
 
 
-def _pool(x: Tensor, size: int) -> Tensor:
+def _corners(x: Tensor, size: int) -> list[Tensor]:
+    """For every place in a square, the pixels of all complete squares at that place."""
     height, width = x.shape[1] // size, x.shape[2] // size
-    corners = [
+    return [
         x[:, row : height * size : size, column : width * size : size] for row in range(size) for column in range(size)
     ]
-    return np.asarray(np.max(corners, axis=0))
+
+
+def _interpolation(wanted: int, given: int) -> Tensor:
+    """The matrix (wanted, given) that interpolates a line of pixels, whose centres lie half a pixel from its ends.
+
+    Beyond the outermost centres, the outermost pixel holds.
+    """
+    centres = np.clip((np.arange(wanted) + 0.5) * given / wanted - 0.5, 0, given - 1)
+    return np.asarray(np.maximum(0.0, 1.0 - np.abs(centres[:, None] - np.arange(given))))

@@ -37,6 +37,7 @@ from .graph import (
     Relu,
     Shape,
     Sigmoid,
+    same_padding,
 )
 from .hdf5 import Hdf5File
 
@@ -72,15 +73,6 @@ def read_keras_h5(data: bytes, label: str) -> Graph:
         raise UnsupportedLayerError(f"{label}: {error}") from error
     except ConversionError as error:
         raise CheckpointError(f"{label}: {error}") from error
-
-
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after, so that the output has ceil(size / stride) pixels; an odd one goes after.
-
-    Source: TensorFlow, ``tf.nn`` documentation, "Notes on padding", SAME.
-    """
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ghostface_edge.runtime.tflite_card import IDENTIFIER, SEAL_LENGTH, seal_tfl
 
 from .graph import (
     Add,
+    AveragePool,
     BatchNorm,
     Concat,
     Conv,
@@ -36,6 +37,7 @@ from .graph import (
     Node,
     PRelu,
     Relu,
+    ResizeBilinear,
     Scale,
     Shape,
     Sigmoid,
@@ -46,6 +48,9 @@ _ALIGNMENT = 16  # of a buffer's data: force_align in schema.fbs
 
 _HALF_PRECISION = {"reduced_precision_support": b"fp16accfp16"}
 """Allows float16 products and float16 sums (tensorflow/lite/tools/optimize/reduced_precision_support.h)."""
+
+_VERSIONS = {"DEQUANTIZE": 3, "RESIZE_BILINEAR": 3}
+"""Operators that need more than version 1: the first that takes float16, and that has half-pixel centres."""
 
 _FUSING = (Conv, BatchNorm, Scale, Add, Mul)
 """Nodes whose operator can apply a ReLU to its result."""
@@ -126,7 +131,7 @@ class _Writer:
         code = self._schema.OperatorCodeT()
         code.builtinCode = getattr(self._schema.BuiltinOperator, kind)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)  # a byte, for readers older than schema 3a
-        code.version = 3 if kind == "DEQUANTIZE" else 1  # 3: the first that takes float16
+        code.version = _VERSIONS.get(kind, 1)
         return code
 
     def _metadata(self, name: str, content: bytes) -> Any:
@@ -210,10 +215,15 @@ class _Writer:
         if isinstance(node, GlobalAveragePool):
             axes = self._constant(f"{name}/axes", np.array([1, 2], np.int32))
             return self._operator("MEAN", [*inputs, axes], name, shape, self._options("Reducer", keepDims=True))
-        if isinstance(node, MaxPool):
+        if isinstance(node, (MaxPool, AveragePool)):
             sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), node.size)
             options = self._options("Pool2D", padding=self._schema.Padding.VALID, **sides)
-            return self._operator("MAX_POOL_2D", inputs, name, shape, options)
+            kind = "MAX_POOL_2D" if isinstance(node, MaxPool) else "AVERAGE_POOL_2D"
+            return self._operator(kind, inputs, name, shape, options)
+        if isinstance(node, ResizeBilinear):
+            sizes = self._constant(f"{name}/size", np.array(shape[1:3], np.int32))
+            options = self._options("ResizeBilinear", halfPixelCenters=True)
+            return self._operator("RESIZE_BILINEAR", [*inputs, sizes], name, shape, options)
         if isinstance(node, Flatten):
             sizes = self._constant(f"{name}/shape", np.array(shape, np.int32))
             options = self._options("Reshape", newShape=list(shape))

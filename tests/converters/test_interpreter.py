@@ -11,6 +11,7 @@ from scipy.signal import correlate
 
 from ghostface_edge.converters.graph import (
     Add,
+    AveragePool,
     BatchNorm,
     Concat,
     Conv,
@@ -24,12 +25,13 @@ from ghostface_edge.converters.graph import (
     Node,
     PRelu,
     Relu,
+    ResizeBilinear,
     Scale,
     Sigmoid,
     Upsample2x,
+    same_padding,
 )
 from ghostface_edge.converters.interpreter import interpret
-from ghostface_edge.converters.keras_h5 import same_padding
 from ghostface_edge.errors import ConversionError
 
 
@@ -58,6 +60,7 @@ PIXELS = np.array([[[[-2.0, 1.0], [0.0, 3.0]], [[4.0, -1.0], [2.0, 5.0]]]])
         (HardSigmoid("y", ("x",), 0.2, 0.5), [[[0.1, 0.7], [0.5, 1]], [[1, 0.3], [0.9, 1]]]),
         (GlobalAveragePool("y", ("x",)), [[[1, 2]]]),
         (MaxPool("y", ("x",), 2), [[[4, 5]]]),
+        (AveragePool("y", ("x",), 2), [[[1, 2]]]),
         (Flatten("y", ("x",)), [-2, 1, 0, 3, 4, -1, 2, 5]),
         (Add("y", ("x", "x")), [[[-4, 2], [0, 6]], [[8, -2], [4, 10]]]),
         (Mul("y", ("x", "x")), [[[4, 1], [0, 9]], [[16, 1], [4, 25]]]),
@@ -82,6 +85,33 @@ def test_upsampling_doubles_every_pixel() -> None:
     x = np.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
     expected = [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
     np.testing.assert_array_equal(run(Upsample2x("y", ("x",)), x)[0, :, :, 0], expected)
+
+
+def test_average_pooling_leaves_out_incomplete_squares() -> None:
+    x = np.arange(35.0).reshape(1, 5, 7, 1)
+    np.testing.assert_array_equal(run(AveragePool("y", ("x",), 2), x)[0, :, :, 0], [[4, 6, 8], [18, 20, 22]])
+
+
+def test_bilinear_resizing_by_hand() -> None:
+    """Twice the size: a new pixel's centre lies a quarter of an old pixel from the nearest old centre."""
+    line = np.array([0.0, 4.0, 8.0]).reshape(1, 1, 3, 1)
+    expected = [[0, 1, 3, 5, 7, 8]] * 2
+    np.testing.assert_allclose(run(ResizeBilinear("y", ("x",), 2, 6), line)[0, :, :, 0], expected, atol=1e-12)
+    # 3 to 7: centres at 3 / 7 (i + 0.5) - 0.5 = -4/14, 2/14, 8/14, 1, ...
+    expected = [0, 8 / 14, 32 / 14, 4, 80 / 14, 104 / 14, 8]
+    np.testing.assert_allclose(run(ResizeBilinear("y", ("x",), 1, 7), line)[0, 0, :, 0], expected, atol=1e-12)
+    square = np.array([[0.0, 4.0], [8.0, 12.0]]).reshape(1, 2, 2, 1)
+    expected = [[0, 1, 3, 4], [2, 3, 5, 6], [6, 7, 9, 10], [8, 9, 11, 12]]
+    np.testing.assert_allclose(run(ResizeBilinear("y", ("x",), 4, 4), square)[0, :, :, 0], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(16, 18), (7, 7), (3, 4), (1, 1)])
+def test_bilinear_resizing_equals_opencv(size: tuple[int, int]) -> None:
+    """OpenCV's INTER_LINEAR: half-pixel centres, edges repeated, no antialiasing."""
+    cv2 = pytest.importorskip("cv2")
+    x = np.random.default_rng(3).normal(size=(9, 8, 3)).astype(np.float32)
+    expected = cv2.resize(x, size[::-1], interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(run(ResizeBilinear("y", ("x",), *size), x[None])[0], expected, atol=1e-6)
 
 
 def test_multiplication_spreads_one_value_per_channel() -> None:

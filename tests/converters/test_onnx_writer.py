@@ -9,6 +9,7 @@ import pytest
 
 from ghostface_edge.converters.graph import (
     Add,
+    AveragePool,
     BatchNorm,
     Concat,
     Conv,
@@ -22,6 +23,7 @@ from ghostface_edge.converters.graph import (
     Node,
     PRelu,
     Relu,
+    ResizeBilinear,
     Scale,
     Shape,
     Sigmoid,
@@ -58,7 +60,10 @@ STATISTICS = (random(3), random(3), random(3), np.abs(random(3)) + 0.1)
         (PICTURE, HardSigmoid("y", ("x",), 0.2, 0.5)),
         (PICTURE, GlobalAveragePool("y", ("x",))),
         (PICTURE, MaxPool("y", ("x",), 2)),
+        (PICTURE, AveragePool("y", ("x",), 2)),
         (PICTURE, Upsample2x("y", ("x",))),
+        (PICTURE, ResizeBilinear("y", ("x",), 18, 16)),
+        (PICTURE, ResizeBilinear("y", ("x",), 4, 3)),
         (PICTURE, Flatten("y", ("x",))),
         (PICTURE, GlobalAveragePool("p", ("x",)), Flatten("y", ("p",))),
         (PICTURE, Relu("r", ("x",)), Concat("y", ("r", "x", "r"))),
@@ -95,6 +100,33 @@ def test_an_open_size_takes_any_size(on_onnxruntime: Runner) -> None:
         for name in graph.outputs:
             assert result[name].shape == expected[name].shape
             np.testing.assert_allclose(result[name], expected[name], rtol=0, atol=1e-5 * np.abs(expected[name]).max())
+
+
+@pytest.mark.parametrize("given", range(1, 24))
+def test_a_resize_gives_every_wanted_size(given: int, on_onnxruntime: Runner) -> None:
+    """GhostFaceNetV2 goes from 3 to 7 pixels, and 3 x float32(7 / 3) is below 7."""
+    picture = RANDOM.normal(size=(2, given, given, 1)).astype(np.float32)
+    for wanted in (1, 7, 14, 19, 56):
+        nodes = (Input("x", (), given, given, 1), ResizeBilinear("y", ("x",), wanted, 61))
+        graph = Graph(nodes, ("y",))
+        result = on_onnxruntime(write_onnx(graph, "test"), picture)["y"]
+        np.testing.assert_allclose(result, interpret(graph, picture)["y"], rtol=0, atol=1e-4)
+
+
+ATTENTION = (AveragePool("half", ("x",), 2), ResizeBilinear("back", ("half",), 7, 7), Mul("y", ("x", "back")))
+EXCITATION = (GlobalAveragePool("p", ("x",)), HardSigmoid("h", ("p",), 1 / 6, 0.5), Mul("y", ("x", "h")))
+
+
+@pytest.mark.parametrize("nodes", [ATTENTION, EXCITATION])
+def test_attention_and_excitation_in_opencv(nodes: tuple[Node, ...]) -> None:
+    """OpenCV takes the second, written plainly, for a hard swish."""
+    cv2 = pytest.importorskip("cv2")
+    graph = Graph((Input("x", (), 7, 7, 3), *nodes, Flatten("v", ("y",))), ("v",))
+    net = cv2.dnn.readNetFromONNX(np.frombuffer(write_onnx(graph, "test", layout="NCHW"), np.uint8))
+    pictures = RANDOM.normal(size=(2, 7, 7, 3)).astype(np.float32)
+    for picture in pictures:
+        net.setInput(np.ascontiguousarray(picture.transpose(2, 0, 1)[None]))
+        np.testing.assert_allclose(net.forward(), interpret(graph, picture[None])["v"], rtol=0, atol=1e-5)
 
 
 def dims(value: object) -> list[object]:
