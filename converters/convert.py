@@ -19,7 +19,7 @@ import numpy as np
 from ghostface_edge import signatures
 from ghostface_edge._version import __version__
 from ghostface_edge.atomic import replacing
-from ghostface_edge.card import ARCFACE_ALIGNMENT, InputSpec, ModelCard, Source, write_card
+from ghostface_edge.card import ARCFACE_ALIGNMENT, LAYOUTS, InputSpec, ModelCard, Source, write_card
 from ghostface_edge.catalog import KNOWN_MODELS
 from ghostface_edge.errors import CheckpointError, ConversionError, OptionError
 from ghostface_edge.thresholds import measured_thresholds
@@ -37,7 +37,7 @@ from .yunet_onnx import read_yunet_onnx
 
 _log = logging.getLogger(__name__)
 
-PRECISIONS = {"onnx": ("float32",), "tflite": ("float32", "float16")}
+PRECISIONS = {"onnx": ("float32", "float16"), "tflite": ("float32", "float16")}
 """The file formats, and the numerical forms of each."""
 
 PRELU_FORMS = ("lowered", "native")
@@ -89,6 +89,8 @@ def convert(
     to: str = "onnx",
     precision: str = "float32",
     prelu: str | None = None,
+    layout: str | None = None,
+    batch: int | None = None,
     licence: str | None = None,
     name: str | None = None,
 ) -> Conversion:
@@ -102,6 +104,8 @@ def convert(
         precision: Numerical form, one of those that :data:`PRECISIONS` lists for the format.
         prelu: ``lowered`` to several operations, or ``native`` as one PRelu operator; by default what runs faster in
             this format.
+        layout: Of an ONNX embedder's input: ``NHWC`` (the default), or ``NCHW`` for OpenCV and InsightFace.
+        batch: Pictures per run of an ONNX file; by default any number.
         licence: Terms of the weights, in words, for the model card; by default those of a known checkpoint.
         name: What people call the model; by default the stem of the source.
 
@@ -121,6 +125,10 @@ def convert(
     _choose("precision", precision, PRECISIONS[to], f" for to={to!r}")
     prelu = _FASTEST_PRELU[to] if prelu is None else prelu
     _choose("prelu", prelu, PRELU_FORMS)
+    if to != "onnx" and (layout, batch) != (None, None):
+        raise OptionError(f"layout and batch are choices for to='onnx'; a .{to} file has one form")
+    if layout is not None:
+        _choose("layout", layout, LAYOUTS)
     source = Path(source)
     path = Path(output) / f"{source.stem}.{to}"
     data = _read(source)
@@ -133,15 +141,18 @@ def convert(
     if data.startswith(signatures.HDF5):
         checkpoint = read_keras_h5(data, str(source))
         graph = embedder_graph(checkpoint, prelu)
-        card = _embedder_card(checkpoint, origin, precision, licence, name)
+        card = _embedder_card(checkpoint, origin, precision, licence, name, layout or "NHWC")
     else:
         if to != "onnx":
             raise OptionError(f"{source} is no embedder: to={to!r} exists for embedders only; YuNet converts to 'onnx'")
+        if layout is not None:
+            raise OptionError(f"{source} is no embedder: layout={layout!r} exists for embedders only")
         checkpoint = read_yunet_onnx(data, str(source))
         graph = detector_graph(checkpoint)
         card = _detector_card(checkpoint, origin, precision, licence, name)
     if to == "onnx":
-        model = write_card(write_onnx(graph, card.converter, layout=card.input.layout), card)
+        written = write_onnx(graph, card.converter, layout=card.input.layout, batch=batch, precision=precision)
+        model = write_card(written, card)
     else:
         model = write_tflite(graph, card)
     _write(path, model)
@@ -213,7 +224,9 @@ def _read(source: Path) -> bytes:
     return data
 
 
-def _embedder_card(checkpoint: Graph, origin: Source, precision: str, licence: str, name: str) -> ModelCard:
+def _embedder_card(
+    checkpoint: Graph, origin: Source, precision: str, licence: str, name: str, layout: str
+) -> ModelCard:
     architecture = _embedder_architecture(checkpoint)
     picture = checkpoint.input
     return ModelCard(
@@ -223,7 +236,7 @@ def _embedder_card(checkpoint: Graph, origin: Source, precision: str, licence: s
         architecture=architecture,
         precision=precision,
         # Upstream data.py and evals.py: (picture - 127.5) * 0.0078125, RGB.
-        input=InputSpec(picture.height, picture.width, "NHWC", "RGB", mean=127.5, scale=1 / 128),
+        input=InputSpec(picture.height, picture.width, layout, "RGB", mean=127.5, scale=1 / 128),
         source=origin,
         converter=_PRODUCER,
         licence=licence,

@@ -2,10 +2,20 @@
 
 A QDQ file says what a network computes without saying how: every operator is a float one, and each tensor that is an
 integer is rounded by a QuantizeLinear and widened again by a DequantizeLinear. A runtime that has integer kernels puts
-them where it finds the pattern; any other computes the same in float. Which operators ONNX Runtime then runs in
-integers: Conv, Add, Mul, Concat, GlobalAveragePool, Sigmoid; those that only move numbers lose their pairs.
+them where it finds the pattern, and any other computes the same in float. Of a network that is all integers, ONNX
+Runtime runs everything but the first rounding and the last widening in integers (Conv, Add, Mul, Concat,
+GlobalAveragePool, Sigmoid; what only moves numbers loses its pairs).
 
-Activations are stored as uint8 (the affine's integers + 128) or as int8; weights are int8 per output channel.
+Weights are int8 per output channel. Activations are uint8 (the affine's integers + 128) or int8, which say the same;
+which is faster, and whether it is exact, depends on the processor:
+
+* x86-64 with VNNI: uint8. ONNX Runtime leaves convolutions of int8 in float unless its session option
+  ``session.qdqisint8allowed`` is 1, and is slower either way.
+* x86-64 without VNNI: uint8, and **only with the session option** ``session.x64quantprecision`` = 1. The fast kernel
+  there adds two products in 16 bits, which overflow. Under an emulated Haswell the embeddings of the official W0.5-S2
+  checkpoint had a cosine of 0.83 to the right ones without the option, and were the very same with it. Our own sessions
+  set it.
+* ARM: int8 is taken as it is.
 """
 
 from __future__ import annotations

@@ -23,20 +23,22 @@ _PRECISIONS = {"fp32": "float32", "fp16": "float16"}
     metavar="fp32|fp16",
     default="fp32",
     show_default=True,
-    help="Numerical form of the weights; fp16 for tflite only.",
+    help="Numerical form of the weights.",
 )
 @click.option(
     "--prelu",
     metavar="lowered|native",
     help="PReLU as several operations, or as one operator.  [default: what runs faster in this format]",
 )
+@click.option("--layout", metavar="NHWC|NCHW", help="Of an ONNX file's input; NCHW for OpenCV.  [default: NHWC]")
+@click.option("--batch", metavar="N", type=int, help="Pictures per run of an ONNX file.  [default: any number]")
 @click.option("--name", help="What people call the model.  [default: the stem of CHECKPOINT]")
 @click.option("--licence", metavar="TEXT", help="Terms of the weights, for the model card.")
 @plain_options
-def convert(checkpoint: str, output: str, to: str, precision: str, as_json: bool, **texts: str | None) -> None:
+def convert(checkpoint: str, output: str, to: str, precision: str, as_json: bool, **rest: Any) -> None:
     """Turn a GhostFaceNet .h5 CHECKPOINT, or YuNet's .onnx, into a model that runs."""
     made = _converters("convert").convert(
-        checkpoint, output, to=to, precision=_PRECISIONS.get(precision, precision), **given(texts)
+        checkpoint, output, to=to, precision=_PRECISIONS.get(precision, precision), **given(rest)
     )
     text = (
         f"{made.path}: {made.card.model_id}, {made.card.precision}, {made.nodes} nodes, "
