@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ghostface_edge.errors import ConversionError
 
-from .graph import Conv, Graph, HardSigmoid, Node, Relu, Scale
+from .graph import Conv, Graph, HardSigmoid, Node, Relu
 from .onnx_nodes import OnnxNodes, onnx_kernel
 from .quantization import UNIT, Affine, Quantization, check_quantization, fused_followers, quantize_conv
 
@@ -84,16 +84,10 @@ class Qdq:
         integers = self._body.add("QuantizeLinear", [source, scale, zero], f"{name}/quantized")
         self._body.add("DequantizeLinear", [integers, scale, zero], target)
 
-    def as_conv(self, node: Node) -> Node:
-        """The node, or the depthwise convolution that does a :class:`Scale`'s work in integers, per channel."""
-        if isinstance(node, Scale) and self._integer_source(node):
-            return Conv(node.name, node.inputs, node.factor.reshape(1, 1, -1, 1), None, depthwise=True)
-        return node
-
     def weights(self, conv: Conv) -> list[str] | None:
         """Kernel and bias of a convolution from one integer tensor to another; None for a float convolution."""
-        source = self._integer_source(conv)
-        if source is None:
+        source = self.affine(conv.inputs[0])
+        if source is None or self.affine(self._followers.get(conv.name, conv.name)) is None:
             return None
         quantized = quantize_conv(conv, source)
         kernel = onnx_kernel(quantized.kernel, conv.depthwise)
@@ -101,11 +95,6 @@ class Qdq:
         if conv.bias is not None:
             names.append(self._widened(f"{conv.name}/bias", quantized.bias, quantized.bias_scales))
         return names
-
-    def _integer_source(self, node: Node) -> Affine | None:
-        """How the node's input is stored, where what the node makes is an integer as well."""
-        made = self._followers.get(node.name, node.name)
-        return self.affine(node.inputs[0]) if self.affine(made) else None
 
     def _widened(self, name: str, integers: NDArray[np.signedinteger[Any]], scales: NDArray[np.float32]) -> str:
         zeros = self._body.constant(f"{name}/zero_point", np.zeros(scales.shape, integers.dtype))

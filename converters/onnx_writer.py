@@ -216,8 +216,6 @@ class _Writer:
         """Append the operator of a node; the name of what it makes."""
         add = self._body.add
         plain = {Relu: "Relu", Sigmoid: "Sigmoid", GlobalAveragePool: "GlobalAveragePool", Add: "Add", Mul: "Mul"}
-        if isinstance(node, Scale) and len(self._shapes[node.name]) == 3:
-            node = self._qdq.as_conv(node)
         if isinstance(node, Input):
             if self._channels_first:
                 return node.name

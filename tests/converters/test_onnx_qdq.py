@@ -22,6 +22,7 @@ from ghostface_edge.converters.graph import (
     MaxPool,
     Mul,
     Node,
+    PRelu,
     Relu,
     Scale,
     Sigmoid,
@@ -62,8 +63,7 @@ GHOST = Graph(
         Conv("squeeze", ("mean",), random(1, 1, 12, 12) / 3, random(12) / 4),
         HardSigmoid("gate", ("squeeze",), 1.0, 0.0),
         Mul("excited", ("ghost", "gate")),
-        Scale("factors", ("excited",), random(12)),
-        Conv("head", ("factors",), random(4, 4, 12, 1), random(12), (1, 1), depthwise=True),
+        Conv("head", ("excited",), random(4, 4, 12, 1), random(12), (1, 1), depthwise=True),
         Conv("features", ("head",), random(1, 1, 12, 16) / 3, random(16)),
         Flatten("y", ("features",)),
     ),
@@ -117,8 +117,6 @@ def faked(graph: Graph, quantization: Quantization) -> np.ndarray:
 def integer(node: Node, affines: dict[str, Affine], fused: dict[str, str]) -> Node:
     """The node on the tensor "alone", with the weights that its integers stand for."""
     source, made = affines.get(node.inputs[0]), fused.get(node.name, node.name) in affines
-    if isinstance(node, Scale):
-        node = Conv(node.name, node.inputs, node.factor.reshape(1, 1, -1, 1), None, depthwise=True)
     if isinstance(node, Conv) and source is not None and made:
         quantized = quantize_conv(node, source)
         node = replace(node, kernel=quantized.real_kernel(), bias=quantized.real_bias())
@@ -199,7 +197,7 @@ def test_a_network_of_integers_runs_in_integers(tmp_path: Path) -> None:
             "QuantizeLinear": 1,
             "DequantizeLinear": 1,
         }
-        assert found["QLinearConv"] == 7  # the convolutions and the Scale
+        assert found["QLinearConv"] == 6
         assert found["QLinearAdd"] == found["QLinearMul"] == 1
         assert found["QLinearConcat"] >= 1
         assert found["QLinearGlobalAveragePool"] == 1
@@ -269,14 +267,23 @@ def test_tensors_without_an_affine_stay_float() -> None:
     data = write_onnx(GHOST, "test", quantization=quantization)
     model = onnx.load_model_from_string(data)
     arrays = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
-    kept = {"squeeze", "factors", "head", "features"}  # what takes or makes a float tensor
-    weights = {
-        name.split("/")[0]: array.dtype for name, array in arrays.items() if "/kernel" in name or "/factor" in name
-    }
+    kept = {"squeeze", "head", "features"}  # what takes or makes a float tensor
+    weights = {name.split("/")[0]: array.dtype for name, array in arrays.items() if "/kernel" in name}
     assert {name for name in weights if f"{name}/kernel/quantized" not in arrays} == kept
     assert kinds(model)["HardSigmoid"] == 1
     steps = np.abs(run(data, PICTURES) - faked(GHOST, quantization)) / quantization.tensors["y"].scale
     assert steps.max() < 2.5
+
+
+@pytest.mark.parametrize("node", [Scale("y", ("x",), random(4)), PRelu("y", ("x",), random(4))])
+def test_what_has_no_integer_form_computes_between_roundings(node: Node) -> None:
+    graph = Graph((PICTURE, node), ("y",))
+    source, made = Affine(1 / 128, -1), Affine(1 / 64, 3)
+    data = write_onnx(graph, "test", quantization=Quantization({"x": source, "y": made}))
+    rounded = source.dequantize(source.quantize(PICTURES))
+    expected = made.dequantize(made.quantize(interpret(graph, rounded)["y"]))
+    np.testing.assert_allclose(run(data, PICTURES), expected, rtol=0, atol=1.01 / 64)
+    assert np.mean(run(data, PICTURES) != expected) < 0.02
 
 
 def test_float_regions_may_have_float16_weights() -> None:
