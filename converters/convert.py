@@ -115,7 +115,7 @@ def convert(
     gate: Gate | str = "default",
     equalise: bool = True,
     integer_io: bool = False,
-    layout: str = "NHWC",
+    layout: str | None = None,
     batch: int | None = None,
     prelu: str | None = None,
     licence: str | None = None,
@@ -146,7 +146,7 @@ def convert(
         equalise: False quantises the network as other converters do, for comparison: nothing against unequal channels,
             and the plain extremes as ranges.
         integer_io: The picture goes in and the embedding comes out as integers (TFLite int8 and int16x8).
-        layout: Order of the input's axes in an ONNX embedder, ``NHWC`` or ``NCHW``; OpenCV and InsightFace want NCHW.
+        layout: Of an ONNX embedder's input: ``NHWC`` (the default), or ``NCHW`` for OpenCV and InsightFace.
         batch: Pictures per run of an ONNX embedder; by default any number.
         prelu: ``lowered`` to several operations, or ``native`` as one PRelu operator, in float embedders; by default
             what runs faster in this format.
@@ -178,11 +178,12 @@ def convert(
     start = time.perf_counter()
     _choose("to", to, PRECISIONS)
     _choose("precision", precision, PRECISIONS[to], f" for to={to!r}")
-    _choose("layout", layout, LAYOUTS)
+    if layout is not None:
+        _choose("layout", layout, LAYOUTS)
     if prelu is not None:
         _choose("prelu", prelu, PRELU_FORMS)
-    if to != "onnx" and (layout != "NHWC" or batch is not None):
-        raise OptionError("layout and batch are for ONNX files: a TFLite file takes one picture, channels last")
+    if to != "onnx" and (layout, batch) != (None, None):
+        raise OptionError(f"layout and batch are choices for to='onnx'; a .{to} file has one form")
     if integer_io and precision not in ("int8", "int16x8"):
         raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for {precision}")
     if not isinstance(gate, Gate):
@@ -196,14 +197,14 @@ def convert(
     model = read_trained_model(source, options, licence=licence, name=name)
     read_manifest(folder)  # a foreign file of that name is found before the work is done
     if model.card.kind == "detector":
-        _only_for_embedders(str(source), faces=faces, calibration=calibration, batch=batch, prelu=prelu)
+        _only_for_embedders(str(source), faces=faces, calibration=calibration, layout=layout, prelu=prelu)
         card = replace(model.card, precision=precision, input=replace(model.card.input, layout=_DETECTOR_LAYOUT[to]))
         prepared, judged_by = Prepared(detector_graph(model.graph)), None
     else:
         card = replace(
             model.card,
             precision=precision,
-            input=replace(model.card.input, layout=layout),
+            input=replace(model.card.input, layout=layout or "NHWC"),
             thresholds=model.card.thresholds if precision in _ALIKE else (),
         )
         given = read_faces(faces) if isinstance(faces, (str, os.PathLike)) else faces

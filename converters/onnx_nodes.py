@@ -37,5 +37,5 @@ class OnnxNodes:
 
     def constant(self, name: str, array: NDArray[Any]) -> str:
         """Append a constant in the array's own dtype; its name."""
-        self.constants.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.constants.append(self._onnx.numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name

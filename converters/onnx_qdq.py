@@ -2,10 +2,20 @@
 
 A QDQ file says what a network computes without saying how: every operator is a float one, and each tensor that is an
 integer is rounded by a QuantizeLinear and widened again by a DequantizeLinear. A runtime that has integer kernels puts
-them where it finds the pattern; any other computes the same in float. Which operators ONNX Runtime then runs in
-integers: Conv, Add, Mul, Concat, GlobalAveragePool, Sigmoid; those that only move numbers lose their pairs.
+them where it finds the pattern, and any other computes the same in float. Of a network that is all integers, ONNX
+Runtime runs everything but the first rounding and the last widening in integers (Conv, Add, Mul, Concat,
+GlobalAveragePool, Sigmoid; what only moves numbers loses its pairs).
 
-Activations are stored as uint8 (the affine's integers + 128) or as int8; weights are int8 per output channel.
+Weights are int8 per output channel. Activations are uint8 (the affine's integers + 128) or int8, which say the same;
+which is faster, and whether it is exact, depends on the processor:
+
+* x86-64 with VNNI: uint8. ONNX Runtime leaves convolutions of int8 in float unless its session option
+  ``session.qdqisint8allowed`` is 1, and is slower either way.
+* x86-64 without VNNI: uint8, and **only with the session option** ``session.x64quantprecision`` = 1. The fast kernel
+  there adds two products in 16 bits, which overflow. Under an emulated Haswell the embeddings of the official W0.5-S2
+  checkpoint had a cosine of 0.83 to the right ones without the option, and were the very same with it. Our own sessions
+  set it.
+* ARM: int8 is taken as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +28,7 @@ from numpy.typing import NDArray
 
 from ghostface_edge.errors import ConversionError
 
-from .graph import Conv, Graph, HardSigmoid, Node, Relu, Scale
+from .graph import Conv, Graph, HardSigmoid, Node, Relu
 from .onnx_nodes import OnnxNodes, onnx_kernel
 from .quantization import UNIT, Affine, Quantization, check_quantization, fused_followers, quantize_conv
 
@@ -74,16 +84,10 @@ class Qdq:
         integers = self._body.add("QuantizeLinear", [source, scale, zero], f"{name}/quantized")
         self._body.add("DequantizeLinear", [integers, scale, zero], target)
 
-    def as_conv(self, node: Node) -> Node:
-        """The node, or the depthwise convolution that does a :class:`Scale`'s work in integers, per channel."""
-        if isinstance(node, Scale) and self._integer_source(node):
-            return Conv(node.name, node.inputs, node.factor.reshape(1, 1, -1, 1), None, depthwise=True)
-        return node
-
     def weights(self, conv: Conv) -> list[str] | None:
         """Kernel and bias of a convolution from one integer tensor to another; None for a float convolution."""
-        source = self._integer_source(conv)
-        if source is None:
+        source = self.affine(conv.inputs[0])
+        if source is None or self.affine(self._followers.get(conv.name, conv.name)) is None:
             return None
         quantized = quantize_conv(conv, source)
         kernel = onnx_kernel(quantized.kernel, conv.depthwise)
@@ -91,11 +95,6 @@ class Qdq:
         if conv.bias is not None:
             names.append(self._widened(f"{conv.name}/bias", quantized.bias, quantized.bias_scales))
         return names
-
-    def _integer_source(self, node: Node) -> Affine | None:
-        """How the node's input is stored, where what the node makes is an integer as well."""
-        made = self._followers.get(node.name, node.name)
-        return self.affine(node.inputs[0]) if self.affine(made) else None
 
     def _widened(self, name: str, integers: NDArray[np.signedinteger[Any]], scales: NDArray[np.float32]) -> str:
         zeros = self._body.constant(f"{name}/zero_point", np.zeros(scales.shape, integers.dtype))
