@@ -10,6 +10,20 @@ and of gain g (see ``channel_statistics.py``) that is g D^2 / (12 s^2) at the ou
 largest s r of the tensor, r being a channel's range. The sum over all channels of all tensors is convex in log s, so it
 has one minimum. There every group of tied channels suffers as much as it causes: the noise that its own numbers get is
 the noise that its share in the steps gives to all. Each round moves every group towards that.
+
+Official W0.5-S2, 200 + 200 aligned LFW photos for statistics and for the figures, ranges by least squared error, weights
+and activations in 8 bits, neither search nor bias correction; cosine to float, mean:
+
+===========================================================================  ======
+slopes as they are, nothing decoupled or equalised                            0.480
+slopes normalised, decoupled                                                  0.365
+and equalised by (range / median range) ^ -0.65, the mean over the tensors    0.979
+and equalised by this pass, every gain 1                                      0.987
+and equalised by this pass                                                    0.988
+the same, after every group was multiplied by a random number in 1/300..300   0.988
+===========================================================================  ======
+
+Factors are not rounded to powers of two, which would make the pass exact to the last bit: that cost 0.004 to 0.007.
 """
 
 from __future__ import annotations
