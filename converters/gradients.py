@@ -127,4 +127,5 @@ def _unpool(values: FloatArray, size: int, x: FloatArray) -> FloatArray:
 def _bilinear(old: int, new: int) -> NDArray[np.float32]:
     """(new, old): the share of each old pixel in each new one; half-pixel centres."""
     at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(old))).astype(np.float32)
+    shares: NDArray[np.float32] = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(old))).astype(np.float32)
+    return shares

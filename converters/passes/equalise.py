@@ -10,6 +10,24 @@ and of gain g (see ``channel_statistics.py``) that is g D^2 / (12 s^2) at the ou
 largest s r of the tensor, r being a channel's range. The sum over all channels of all tensors is convex in log s, so it
 has one minimum. There every group of tied channels suffers as much as it causes: the noise that its own numbers get is
 the noise that its share in the steps gives to all. Each round moves every group towards that.
+
+Official W0.5-S2, statistics of 200 aligned LFW photos, figures of 200 others; weights and activations in 8 bits, ranges
+by least squared error, neither search nor bias correction; cosine to float, mean:
+
+===========================================================================  ======
+slopes as they are, nothing decoupled or equalised                            0.480
+slopes normalised, decoupled                                                  0.365
+and equalised by (range / median range) ^ -0.65, the mean over the tensors    0.979
+and equalised by this pass                                                    0.988
+the same with every gain 1                                                    0.988
+the same after every group was multiplied by a random number in 1/300..300    0.988
+this pass, nothing decoupled                                                  0.964
+this pass, slopes not normalised                                              0.982
+this pass, factors rounded to powers of two                                   0.987
+===========================================================================  ======
+
+Powers of two would keep floats the same to the last bit. Without gains the result would depend on the scales in which
+a checkpoint happens to hold its channels.
 """
 
 from __future__ import annotations
@@ -50,7 +68,9 @@ def equalise(graph: Graph, statistics: ChannelStatistics) -> Graph:
     gain = np.concatenate([statistics.gain[name] for name in names]).astype(np.float64)
     reach = np.concatenate([np.maximum(-statistics.low[name], statistics.high[name]) for name in names])
     floor = np.maximum(np.repeat(np.maximum.reduceat(reach, starts), sizes) * _DEAD, np.finfo(np.float32).tiny)
-    gain[reach <= floor] = 0
+    shown = reach > floor
+    gain[~shown] = 0
+    still = groups.pinned | (np.bincount(member, shown, len(groups.pinned)) == 0)
     log_range = np.log(np.maximum(reach, floor), dtype=np.float64)
 
     def by_group(noise: Factors) -> Factors:
@@ -68,7 +88,7 @@ def equalise(graph: Graph, statistics: ChannelStatistics) -> Graph:
         caused = powers * np.repeat(np.add.reduceat(noise, starts) / norms, sizes)
         # The noise of a group falls with the square of its factor, and its share grows with the power.
         logs += np.log(by_group(noise) / by_group(caused)) / (exponent + 2)
-        logs = np.where(groups.pinned, 0.0, np.clip(logs, -np.log(LIMIT), np.log(LIMIT)))
+        logs = np.where(still, 0.0, np.clip(logs, -np.log(LIMIT), np.log(LIMIT)))
     return scaled(graph, groups.factors(np.exp(logs)))
 
 
