@@ -51,6 +51,7 @@ def test_a_float_file() -> None:
         ("RESHAPE", "float32", "y", 0, 0),
     ]
     assert (file.partitions, file.outside, file.macs) == (1, (), 864 + 48)
+    assert file.parameters == 72 + 4 + 4 + 48 + 4
     assert file.macs == GRAPH.macs()
     assert {tensor.name: tensor.stored for tensor in file.tensors if tensor.stored} == {
         "dense/kernel": 4 * 72,
@@ -80,7 +81,15 @@ def test_what_falls_out_of_xnnpack_cuts_the_network_in_two() -> None:
     assert file.kinds == {"CONV_2D int8": 1, "PRELU int8": 1, "DEPTHWISE_CONV_2D int8": 1, "RESHAPE int8": 1}
     assert (file.is_integer, file.dtypes) == (True, {"int8": 8, "int32": 3})
     (taken,) = file.inputs
-    assert (taken.dtype, taken.scale, taken.zero_point) == ("int8", 0.5, 3)
+    assert (taken.dtype, taken.scales, taken.scale, taken.zero_point) == ("int8", 1, 0.5, 3)
+    assert {tensor.name: tensor.scales for tensor in file.tensors if tensor.stored} == {
+        "dense/kernel": 4,
+        "dense/bias": 4,
+        "bent/slope": 1,
+        "deep/kernel": 4,
+        "deep/bias": 4,
+        "y/shape": 0,
+    }
 
 
 def test_float_inputs_and_outputs_of_an_integer_file() -> None:
