@@ -28,7 +28,8 @@ class TFLiteTensor:
         dtype: Such as ``int8``.
         shape: With the batch.
         stored: Bytes of its numbers in the file; 0 for one that is computed.
-        scale: What one step of its integers stands for; None for plain numbers and where each channel has its own.
+        scales: In how many ways its integers stand for numbers: 0 for plain ones, else 1, or one for each channel.
+        scale: What one step of its integers stands for; None where ``scales`` is not 1.
         zero_point: The integer that stands for 0; likewise.
     """
 
@@ -36,6 +37,7 @@ class TFLiteTensor:
     dtype: str
     shape: tuple[int, ...]
     stored: int
+    scales: int
     scale: float | None
     zero_point: int | None
 
@@ -101,6 +103,15 @@ class TFLiteInspection:
         return dict(Counter(tensor.dtype for tensor in self.tensors).most_common())
 
     @property
+    def parameters(self) -> int:
+        """Number of stored values, without the plain integers that are an operator's axes, sizes or shapes."""
+        return sum(
+            prod(tensor.shape)
+            for tensor in self.tensors
+            if tensor.stored and (tensor.dtype != "int32" or tensor.scales)
+        )
+
+    @property
     def macs(self) -> int:
         """Multiplications of all convolutions for one picture."""
         return sum(operator.macs for operator in self.operators)
@@ -113,6 +124,7 @@ class TFLiteInspection:
             "outside": [asdict(operator) for operator in self.outside],
             "kinds": self.kinds,
             "dtypes": self.dtypes,
+            "parameters": self.parameters,
             "macs": self.macs,
         }
 
@@ -166,12 +178,14 @@ def inspect_tflite(data: bytes) -> TFLiteInspection:
 def _tensor(tensor: Any, buffers: list[Any], types: dict[int, str]) -> TFLiteTensor:
     content = buffers[tensor.buffer].data
     scales = None if tensor.quantization is None else tensor.quantization.scale
-    whole = tensor.quantization if scales is not None and len(scales) == 1 else None
+    number = 0 if scales is None else len(scales)
+    whole = tensor.quantization if number == 1 else None
     return TFLiteTensor(
         name=tensor.name.decode(),
         dtype=types[tensor.type],
         shape=() if tensor.shape is None else tuple(int(size) for size in tensor.shape),
         stored=0 if content is None else len(content),
+        scales=number,
         scale=float(np.float32(whole.scale[0])) if whole else None,
         zero_point=int(whole.zeroPoint[0]) if whole else None,
     )

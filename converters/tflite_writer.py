@@ -73,7 +73,6 @@ _PRECISIONS = {"float32": 32, "float16": 32, "dynamic": 32, "int8": 8, "int16x8"
 
 _VERSIONS = {
     "ADD": {8: 2, 16: 3},
-    "AVERAGE_POOL_2D": {8: 2, 16: 3},
     "CONCATENATION": {8: 2, 16: 3},
     "CONV_2D": {8: 3, 16: 4},
     "DEPTH_TO_SPACE": {8: 2},
@@ -233,11 +232,16 @@ class _Writer:
             return self._hard_sigmoid(node, inputs[0], result)
         if isinstance(node, Sigmoid):
             if result.affine not in (None, *_SIGMOIDS):
-                raise ConversionError(f"the tensor {name!r}: a sigmoid is stored as {_SIGMOIDS[0]} or {_SIGMOIDS[1]}")
+                raise ConversionError(f"node {node.name!r}: a sigmoid is stored as {_SIGMOIDS[0]} or {_SIGMOIDS[1]}")
             return self._operator("LOGISTIC", inputs, result)
         if isinstance(node, GlobalAveragePool):
             axes = self._file.constant(f"{name}/axes", np.array([1, 2], np.int32))
             return self._operator("MEAN", [*inputs, axes], result, "Reducer", keepDims=True)
+        if isinstance(node, AveragePool) and result.affine is not None:
+            # XNNPACK takes no AVERAGE_POOL_2D of integers.
+            mean = np.full((node.size, node.size, shape[-1], 1), node.size**-2, np.float32)
+            conv = Conv(node.name, node.inputs, mean, None, (node.size, node.size), depthwise=True)
+            return self._conv(conv, inputs[0], result)
         if isinstance(node, (MaxPool, AveragePool)):
             sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), node.size)
             kind = "MAX_POOL_2D" if isinstance(node, MaxPool) else "AVERAGE_POOL_2D"
@@ -286,8 +290,9 @@ class _Writer:
     def _in_bits(self, name: str, bits: int) -> int:
         """The number of a tensor in its stored form or a wider one."""
         if (name, bits) not in self._numbers:
-            stored = self._numbers[name, self._bits(name)]
-            self._numbers[name, bits] = self._converted(stored, self._bits(name), self._result(name, bits))
+            # tflite-runtime 2.14 has no QUANTIZE from int8 to int16, so that goes through float32.
+            origin = self._bits(name) if bits == 32 else 32
+            self._numbers[name, bits] = self._converted(self._in_bits(name, origin), origin, self._result(name, bits))
         return self._numbers[name, bits]
 
     def _keep(self, name: str, number: int, affine: Affine | None) -> None:
@@ -378,7 +383,7 @@ class _Writer:
     def _hard_sigmoid(self, node: HardSigmoid, source: int, result: _Result) -> int:
         """clip(a x + b, 0, 1), in float32 as relu6(6 a x + 6 b) / 6."""
         if result.affine is not None:
-            _check_saturation(result)
+            _check_saturation(node, result)
             slope, offset = (np.full(result.shape[-1], value, np.float32) for value in (node.slope, node.offset))
             return self._by_channel(node, source, slope, offset, replace(result, relu=True))
         if (node.slope, node.offset) == (1.0, 0.0):
@@ -394,7 +399,7 @@ class _Writer:
     def _clipped_conv(self, node: Conv, source: int, result: _Result) -> int:
         """clip(conv(x), 0, 1)."""
         if result.affine is not None:
-            _check_saturation(result)
+            _check_saturation(node, result)
             return self._conv(node, source, result)
         return self._at_most_one(self._conv(node, source, replace(result.step("relu"), relu=True)), result)
 
@@ -456,11 +461,11 @@ def _bits(affine: Affine | None) -> int:
     return 32 if affine is None else affine.bits
 
 
-def _check_saturation(result: _Result) -> None:
+def _check_saturation(node: Node, result: _Result) -> None:
     """Refuse integers that do not cut a hard-sigmoid off at 1."""
     assert result.affine is not None  # noqa: S101 - asked for integers only
     if result.affine.high > 1 + result.affine.scale / 2:
-        raise ConversionError(f"the tensor {result.name!r} is a hard-sigmoid; its integers must not go beyond 1")
+        raise ConversionError(f"node {node.name!r}: the integers of a hard-sigmoid must not go beyond 1")
 
 
 def _same_pads(size: tuple[int, int], conv: Conv) -> tuple[int, ...]:

@@ -43,8 +43,8 @@ class LiteRTSession:
 
     Raises:
         RuntimeMissingError: Neither ai-edge-litert nor tflite-runtime is installed.
-        ModelFileError: The bytes are damaged, no TFLite model, or one with several inputs, or with inputs or outputs
-            that are neither float32 nor quantised.
+        ModelFileError: The bytes are damaged, no TFLite model, or one with several inputs, or with numbers going in or
+            out that are neither float32 nor quantised.
         ModelCardError: The file holds no model card.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from pathlib import Path
 from typing import Any, Callable
@@ -54,7 +55,12 @@ class TestConvert:
         assert found["format"] == "tflite"
         assert found["card"] == read_tflite_card(path.read_bytes()).to_dict()
         assert found["card"]["precision"] == precision
-        assert f"\nprecision     {precision}\n" in run("inspect", path).out
+        network = found["network"]
+        assert network["inputs"] == {"input": [1, 112, 112, 3]}
+        assert (network["partitions"], network["outside"], network["macs"]) == (1, {}, 10_715_866)
+        text = run("inspect", path).out
+        assert re.search(f"\nprecision +{precision}\n", text)
+        assert re.search(r"\nXNNPACK +1 partition, nothing outside it\n", text)
 
     def test_onnx_for_opencv(self, run: Runner, shared: Path, tmp_path: Path) -> None:
         source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
@@ -96,6 +102,9 @@ class TestInspect:
             "operators": {"AveragePool": 1, "Flatten": 1, "MatMul": 1},
             "parameters": 48 * 8,
             "macs": 0,
+            "dtypes": None,
+            "partitions": None,
+            "outside": None,
         }
         lines = [line.split("  ", 1) for line in run("inspect", tiny_model).out.splitlines()]
         told = {name: value.strip() for name, value in lines}
@@ -139,7 +148,7 @@ class TestInspect:
         path = shared / "detectors" / "face_detection_short_range.tflite"
         document = run("inspect", path, "--json").json
         assert (document["format"], document["card"], document["network"]) == ("tflite", None, None)
-        assert "cannot be shown for a .tflite file" in run("inspect", path).out
+        assert "shown for files with a model card only" in run("inspect", path).out
 
     def test_without_the_package_onnx(self, run: Runner, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "onnx", None)

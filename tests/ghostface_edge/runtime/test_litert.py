@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -101,6 +102,20 @@ def test_quantisation_saturates(value, dtype, expected):
 def test_dequantisation_is_affine():
     detail = {"quantization": (0.25, 3)}
     np.testing.assert_array_equal(litert.dequantised(np.array([3, 7, -5], np.int8), detail), [0.0, 1.0, -2.0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "message"),
+    [
+        ("INT32", (1.0, 0), "takes or gives int32 (x), which no face model does"),
+        ("INT8", (), "does not say what the int8 numbers of x stand for"),
+    ],
+)
+def test_inputs_that_are_no_numbers_of_a_face_model_are_refused(tmp_path, kind, parameters, message):
+    same = (kind, *parameters)
+    data = dense(inputs=same, outputs=same, reshape=True)
+    with pytest.raises(ModelFileError, match=re.escape(message)):
+        opened(tmp_path, data)
 
 
 def test_threads_share_a_session(tmp_path):
