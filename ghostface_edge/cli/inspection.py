@@ -222,38 +222,6 @@ def _network(graph: Any) -> Network:
     )
 
 
-def _tflite_network(data: bytes) -> Network | None:
-    """The network of a TFLite file whose seal was checked."""
-    try:
-        from ai_edge_litert import schema_py_generated as schema
-    except ImportError:
-        return None
-    model = schema.ModelT.InitFromPackedBuf(data, 0)
-    network = model.subgraphs[0]
-    kinds = {value: name for name, value in vars(schema.BuiltinOperator).items()}
-    codes = [kinds.get(code.builtinCode, "CUSTOM") for code in model.operatorCodes]
-    shapes = [_tensor_shape(tensor) for tensor in network.tensors]
-    stored = [model.buffers[tensor.buffer].data is not None for tensor in network.tensors]
-    macs: list[int | None] = []
-    for operator in network.operators:
-        kind, output = codes[operator.opcodeIndex], shapes[operator.outputs[0]]
-        if kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            macs.append(_product((*output[1:3], *shapes[operator.inputs[1]])))
-    open_size = any(not isinstance(size, int) for number in network.inputs for size in shapes[number])
-    return Network(
-        inputs={_text(network.tensors[number].name): shapes[number] for number in network.inputs},
-        outputs={_text(network.tensors[number].name): shapes[number] for number in network.outputs},
-        operators=dict(Counter(codes[operator.opcodeIndex] for operator in network.operators).most_common()),
-        parameters=sum(prod(shape) for shape, held in zip(shapes, stored) if held),
-        macs=None if open_size else sum(number for number in macs if number is not None),
-    )
-
-
-def _tensor_shape(tensor: Any) -> Shape:
-    signature = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
-    return tuple("?" if size < 0 else int(size) for size in (() if signature is None else signature))
-
-
 def _shape(item: Any) -> Shape:
     return tuple(size.dim_value or _text(size.dim_param) or "?" for size in item.type.tensor_type.shape.dim)
 
