@@ -9,6 +9,7 @@ checkpoint is executed.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import time
@@ -17,23 +18,35 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from ghostface_edge.atomic import replacing
-from ghostface_edge.card import LAYOUTS, InputSpec, ModelCard, write_card
+from ghostface_edge.card import LAYOUTS, ModelCard, write_card
 from ghostface_edge.embedding import input_tensor
 from ghostface_edge.errors import ConversionError, GateError, OptionError, RuntimeMissingError
 
-from .calibration import Calibration
+from .calibration import Calibration, calibrate
 from .faces import Crops, Faces, read_faces
 from .gate import DEFAULT_GATES, Gate
-from .graph import Graph
+from .graph import FloatArray, Graph
 from .judging import judge
 from .manifest import read_manifest, tool_versions, write_manifest
 from .onnx_writer import write_onnx
 from .parity import Parity
-from .preparation import CALIBRATED, PRELU_FORMS, Prepared, detector_graph, prepare
+from .preparation import (
+    CALIBRATED,
+    PRELU_FORMS,
+    Prepared,
+    detector_graph,
+    picture_affine,
+    prepare_float,
+    prepare_integers,
+    prepare_mixed,
+    prepare_naive,
+)
 from .report import Report
+from .shipped import read_calibration, shipped_calibration
 from .tflite_writer import write_tflite
 from .trained_model import SourceOptions, TrainedModel, read_trained_model
 
@@ -53,6 +66,14 @@ HELD_OUT = 500
 """Faces that a model is judged by; where it is calibrated, at most half of the faces are held out."""
 
 _SYNTHETIC = 4
+_NAIVE = 200
+_MIXED = 64
+"""Faces that the naive way takes its extremes from, and that mixed precision is chosen by."""
+
+_ALIKE = ("float32", "float16")
+"""Precisions at which the thresholds that were measured in float32 hold: tests keep float16 within cosine 0.9999 of
+float32, or 0.9998 where the processor computes in float16."""
+
 _DETECTOR_LAYOUT = {"onnx": "NCHW", "tflite": "NHWC"}
 """What each format computes in. Transposing 640 x 640 pixels inside ONNX Runtime takes 0.5 ms, splitting bytes 0.1."""
 
@@ -102,6 +123,20 @@ class Conversion:
             "report": self.report and str(self.report),
             "calibration": self.calibration and str(self.calibration),
         }
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Options that decide about the numbers in the file."""
+
+    to: str
+    precision: str
+    gate: Gate | None
+    equalise: bool
+    prelu: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "gate": None if self.gate is None else self.gate.to_dict()}
 
 
 def convert(
@@ -186,8 +221,7 @@ def convert(
         raise OptionError(f"layout and batch are choices for to='onnx'; a .{to} file has one form")
     if integer_io and precision not in ("int8", "int16x8"):
         raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for {precision}")
-    if not isinstance(gate, Gate):
-        gate = Gate.parse("" if gate == "default" else gate, precision)
+    asked = _Asked(to, precision, gate if isinstance(gate, Gate) else Gate.parse(gate, precision), equalise, prelu)
     source = Path(source)
     folder = Path(output)
     path = folder / f"{source.stem}{'' if precision == 'float32' else '_' + precision}.{to}"
@@ -208,9 +242,14 @@ def convert(
             thresholds=model.card.thresholds if precision in _ALIKE else (),
         )
         given = read_faces(faces) if isinstance(faces, (str, os.PathLike)) else faces
-        prepared, judged_by = _prepared(model, to, precision, given, calibration, gate, prelu, equalise)
+        prepared, judged_by = _prepared(model, asked, given, calibration)
     data = _written(prepared, card, to, batch=batch, integer_io=integer_io)
-    report = None if model.card.kind == "detector" else _judged(data, path.name, card, model, prepared, judged_by, gate)
+    report = (
+        None
+        if model.card.kind == "detector"
+        else _judged(data, path.name, card, model, prepared, judged_by, asked.gate)
+    )
+    parity = None if report is None else report.parity
     pages = None
     if report is not None and (judged_by is not None or not report.passed):
         pages = _save_report(path, report)
@@ -221,8 +260,6 @@ def convert(
         statistics = path.with_name(f"{path.stem}.calibration.json")
         _write(statistics, prepared.calibration.to_json().encode())
     _write(path, data)
-    asked = {"to": to, "precision": precision, "equalise": equalise, "integer_io": integer_io, "layout": layout}
-    asked.update(batch=batch, prelu=prelu, gate=gate and gate.to_dict(), **vars(options))
     write_manifest(
         folder,
         path.name,
@@ -231,10 +268,10 @@ def convert(
             "bytes": len(data),
             "source": dict(vars(card.source)),
             "tools": {"ghostface-edge": card.converter, **tool_versions()},
-            "options": asked,
+            "options": {**asked.to_dict(), "integer_io": integer_io, "layout": layout, "batch": batch, **vars(options)},
             "faces": None if judged_by is None else judged_by.to_dict(),
-            "calibration": prepared.calibration and prepared.calibration.summary(),
-            "parity": report and report.parity and report.parity.to_dict(),
+            "calibration": None if prepared.calibration is None else _summary(prepared.calibration),
+            "parity": None if parity is None else parity.to_dict(),
             "notes": list(prepared.notes),
         },
     )
@@ -247,7 +284,7 @@ def convert(
         seconds=time.perf_counter() - start,
         size=len(data),
         left_out=model.left_out,
-        parity=report and report.parity,
+        parity=parity,
         notes=prepared.notes,
         report=pages,
         calibration=statistics,
@@ -258,33 +295,55 @@ def convert(
 
 def _prepared(
     model: TrainedModel,
-    to: str,
-    precision: str,
+    asked: _Asked,
     faces: Faces | None,
     calibration: str | os.PathLike[str] | Calibration | None,
-    gate: Gate | None,
-    prelu: str | None,
-    equalise: bool,
 ) -> tuple[Prepared, Faces | None]:
     """What to write, and the faces to judge it by."""
+    precision = asked.precision
+    calibrating, judging = (None, None) if faces is None else faces.split(HELD_OUT)
     if precision not in CALIBRATED:
-        if calibration is not None:
-            raise OptionError(f"calibration is for {', '.join(CALIBRATED)}; {precision} needs none")
-        return prepare_float(model.graph, to, precision, prelu), None if faces is None else faces.split(HELD_OUT)[1]
-    if prelu is not None:
+        if calibration is not None or not asked.equalise:
+            raise OptionError(f"calibration and equalise are for {', '.join(CALIBRATED)}, not for {precision}")
+        return prepare_float(model.graph, asked.to, asked.prelu), judging
+    if asked.prelu is not None:
         raise OptionError(f"prelu is for float models: {precision} has its own form")
-    if isinstance(calibration, (str, os.PathLike)):
-        calibration = read_calibration(calibration)
-    ranged_on, judged_by = (None, None) if faces is None else faces.split(HELD_OUT)
-    if calibration is None and ranged_on is None:
-        calibration = shipped_calibration(model.card.source.sha256)
-    if calibration is None:
-        if ranged_on is None:
-            raise OptionError(
-                f"{precision} needs to see faces: give a folder of a few hundred photos or aligned crops with faces= "
-                "(--faces), or the statistics of an earlier conversion with calibration= (--calibration)"
-            )
-    return prepare_integers(model, to, precision, ranged_on, calibration, gate, equalise), judged_by
+    spec = model.card.input
+    pictures = None if calibrating is None else input_tensor(calibrating.crops, spec)
+    if not asked.equalise:
+        if pictures is None or precision == "mixed":
+            raise OptionError("equalise=False needs faces to take ranges from, and is for int8 and int16x8")
+        return prepare_naive(model.graph, precision, pictures[:_NAIVE], picture_affine(spec)), judging
+    calibration = _calibration(model, calibration, pictures)
+    if precision == "mixed":
+        if pictures is None:
+            raise OptionError("mixed needs faces to choose by: give a folder with faces= (--faces)")
+        cosine = (asked.gate or DEFAULT_GATES[precision]).cosine
+        return prepare_mixed(model.graph, calibration, pictures[:_MIXED], cosine), judging
+    return prepare_integers(model.graph, precision, calibration), judging
+
+
+def _calibration(
+    model: TrainedModel,
+    calibration: str | os.PathLike[str] | Calibration | None,
+    pictures: FloatArray | None,
+) -> Calibration:
+    """The calibration that was given, a new one from faces, or the one that ships for a known checkpoint."""
+    checkpoint = model.card.source.sha256
+    if isinstance(calibration, Calibration):
+        return calibration
+    if calibration is not None:
+        return read_calibration(calibration, checkpoint)
+    if pictures is not None:
+        affine = picture_affine(model.card.input)
+        return calibrate(model.graph, pictures, checkpoint_sha256=checkpoint, picture=affine)
+    shipped = shipped_calibration(checkpoint)
+    if shipped is None:
+        raise OptionError(
+            "integers need to see faces: give a folder of a few hundred photos or aligned crops with faces= (--faces), "
+            "or what an earlier conversion saved with calibration= (--calibration)"
+        )
+    return shipped
 
 
 def _written(prepared: Prepared, card: ModelCard, to: str, *, batch: int | None, integer_io: bool) -> bytes:
@@ -310,19 +369,44 @@ def _judged(
     faces: Faces | None,
     gate: Gate | None,
 ) -> Report:
-    side = card.crop_size
     if faces is not None:
         crops, what = faces.crops, f"{len(faces)} faces that it was not calibrated on"
     else:
-        crops, what = smooth_pictures(_SYNTHETIC, side), "pictures made of noise, not faces: no faces were given"
+        crops, what = _noise(card.crop_size), "pictures made of noise, not faces: no faces were given"
         gate = gate if card.precision in ("float32", "float16") else None
     try:
-        return judge(data, name, card, checkpoint=model.graph, written=prepared.graph, crops=crops, faces=what, gate=gate, notes=prepared.notes)
+        return judge(
+            data,
+            name,
+            card,
+            checkpoint=model.graph,
+            written=prepared.graph,
+            crops=crops,
+            faces=what,
+            gate=gate,
+            notes=prepared.notes,
+        )
     except RuntimeMissingError as error:
         if faces is not None:
             raise
         _log.warning("%s was written and not run: %s", name, error)
-        return Report(name, len(data), card, None, (), None, "nothing: its runtime is not installed", notes=prepared.notes)
+        what = "nothing: its runtime is not installed"
+        return Report(name, len(data), card, None, (), None, what, notes=prepared.notes)
+
+
+def _noise(side: int) -> Crops:
+    """A few pictures of smooth noise, always the same: enough to see that a file computes what it should."""
+    coarse = np.random.default_rng(0).integers(0, 256, (_SYNTHETIC, 8, 8, 3), np.uint8)
+    return np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC) for picture in coarse])
+
+
+def _summary(calibration: Calibration) -> dict[str, Any]:
+    content = calibration.to_json().encode()
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "pictures": calibration.pictures,
+        "digest": calibration.digest,
+    }
 
 
 def _save_report(path: Path, report: Report) -> Path:

@@ -31,7 +31,7 @@ class Gate:
 
     @classmethod
     def parse(cls, text: str, precision: str) -> Gate | None:
-        """A gate from text such as ``cosine=0.985,cosine_min=0.95``; ``off`` is None.
+        """A gate from text such as ``cosine=0.985,cosine_min=0.95``; ``default``; ``off`` is None.
 
         What the text leaves out is the precision's default, but never more than what it states for ``cosine``.
 
@@ -40,6 +40,8 @@ class Gate:
         """
         if text.strip() in _OFF:
             return None
+        if text.strip() == "default":
+            return DEFAULT_GATES[precision]
         values = dict(vars(DEFAULT_GATES[precision]))
         for part in text.split(","):
             name, equals, number = part.partition("=")

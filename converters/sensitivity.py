@@ -15,8 +15,8 @@ import numpy as np
 
 from ghostface_edge.errors import OptionError
 
-from .graph import FloatArray, Graph, Input
-from .quantization import Quantization, fused_followers, tied_tensors
+from .graph import FloatArray, Graph
+from .quantization import Quantization, fused_followers
 from .simulator import COPYING, FLOAT, Simulator, stored
 from .statistics import Channels, batches
 

@@ -116,7 +116,9 @@ class _Problem:
             total = np.add.reduceat(error, entries.starts)
             span = (high + low) / levels
             damage += float((span**2 * total).sum()) / 12
-            rise = (span * total / levels)[entries.owner] * (high[entries.owner] * by_high + low[entries.owner] * by_low)
+            rise = (span * total / levels)[entries.owner] * (
+                high[entries.owner] * by_high + low[entries.owner] * by_low
+            )
             change = (rise - (span**2)[entries.owner] * error) * sign / 6
             gradient += np.bincount(entries.groups, change, len(logs))
         return np.where(self._free, gradient / max(damage, 1e-300), 0.0)

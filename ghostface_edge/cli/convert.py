@@ -59,7 +59,7 @@ _PRECISIONS = {"fp32": "float32", "fp16": "float16"}
 @click.option("--colour-order", metavar="RGB|BGR", help="Order of the channels that an .onnx embedder wants.")
 @click.option("--mean", type=float, help="A grey level p enters an .onnx embedder as (p - mean) * scale ...")
 @click.option("--scale", type=float, help="... such as 127.5 and 0.0078125.")
-@click.option("--size", type=int, metavar="PIXELS", help="Side of the picture, for an .onnx embedder that leaves it open.")
+@click.option("--size", type=int, metavar="PIXELS", help="Side of the picture, where an .onnx embedder leaves it open.")
 @plain_options
 def convert(
     checkpoint: str, output: str, to: str, precision: str, no_equalise: bool, as_json: bool, **rest: Any
