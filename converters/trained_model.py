@@ -107,7 +107,7 @@ def read_trained_model(
     """
     data, label = _content(path), str(path)
     origin = Source(_printable(path.name), hashlib.sha256(data).hexdigest(), len(data))
-    stated = {key: text for key, text in (("licence", licence), ("name", name)) if text is not None}
+    stated: dict[str, Any] = {key: text for key, text in (("licence", licence), ("name", name)) if text is not None}
     known = next((entry.licence for entry in KNOWN_MODELS if entry.sha256 == origin.sha256), _UNKNOWN_LICENCE)
     labels = {"licence": known, "name": _printable(path.stem), **stated}
     if data.startswith((signatures.HDF5, signatures.ZIP)):
