@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .output import report, say
+from .output import report, say, without_notices
 
 if TYPE_CHECKING:
     from ..engine import FaceEngine
@@ -119,7 +119,8 @@ def load_engine(**options: Any) -> FaceEngine:
     """The engine that the options ask for; what was not given is left to its defaults."""
     from ..engine import FaceEngine
 
-    return FaceEngine(**given(options))
+    with without_notices():
+        return FaceEngine(**given(options))
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

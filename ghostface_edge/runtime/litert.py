@@ -21,20 +21,20 @@ _DTYPES = (np.float32, np.int8, np.uint8, np.int16)
 _PACKAGES = ("ai_edge_litert", "tflite_runtime")
 """In order of preference; tflite-runtime is the only one for 32-bit ARM."""
 
-_SIZES = 4
-"""Picture sizes that a network of open size is kept ready for.
+_KEPT = 4
+"""Interpreters that a session keeps between calls.
 
-YuNet on one camera sees four: the frame, a small view of it, the canvas of a closer look, and the frame at twice the
-size where no face was found. Preparing a size takes about as long as running the network once.
+YuNet on one camera sees four sizes: the frame, a small view of it, the canvas of a closer look, and the frame at twice
+the size where no face was found. Preparing a size takes about as long as running the network once.
 """
 
 
 class LiteRTSession:
     """A ``.tflite`` file on LiteRT with XNNPACK.
 
-    Quantised inputs and outputs are converted here: callers see float32. An interpreter holds the tensors of a call, so
-    calls from several threads wait for each other. A file that leaves height and width open gets an interpreter for
-    each of the last few sizes.
+    Quantised inputs and outputs are converted here: callers see float32. An interpreter holds the tensors of one call
+    at one picture size; each call takes one for itself, so that threads do not wait for each other and the last few
+    sizes of a network that leaves height and width open need no preparation.
 
     Args:
         data: The file's bytes.
@@ -75,36 +75,40 @@ class LiteRTSession:
             raise ModelFileError(f"{name} is built for batches of {batch}; a face model takes one picture at a time")
         _, *declared = (int(size) for size in self._input["shape_signature"])
         self._shape = (None, *(None if size < 0 else size for size in declared))
-        self._ready = {(batch, *sides): first}  # by the input's shape, the one used last at the end
+        self._idle: list[tuple[tuple[int, ...], Any]] = [
+            ((batch, *sides), first)
+        ]  # with the input's shape; oldest first
 
     def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
         """Run the model; see :meth:`ghostface_edge.runtime.Session.run`. A batch runs picture by picture."""
         check_input(tensor, self._shape, self._name)
+        shape = (1, *tensor.shape[1:])
+        try:
+            interpreter = self._take(shape)
+            rows = [self._one(interpreter, tensor[index : index + 1]) for index in range(len(tensor))]
+        except (ValueError, RuntimeError) as error:  # an interpreter that failed is not kept
+            raise InferenceError(f"LiteRT failed on {self._name}: {error}") from error
         with self._lock:
-            try:
-                rows = [self._one(tensor[index : index + 1]) for index in range(len(tensor))]
-            except (ValueError, RuntimeError) as error:
-                raise InferenceError(f"LiteRT failed on {self._name}: {error}") from error
+            self._idle.append((shape, interpreter))
+            del self._idle[:-_KEPT]
         return tuple(np.concatenate(parts) for parts in zip(*rows))
 
-    def _one(self, tensor: FloatArray) -> list[FloatArray]:
-        interpreter = self._prepared(tensor.shape)
+    def _take(self, shape: tuple[int, ...]) -> Any:
+        """An interpreter for inputs of this shape, idle or made ready; the caller's alone."""
+        with self._lock:
+            fitting = [index for index, (ready, _) in enumerate(self._idle) if ready == shape]
+            if fitting:
+                return self._idle.pop(fitting[-1])[1]
+            oldest = self._idle.pop(0)[1] if len(self._idle) == _KEPT else None
+        interpreter = self._new() if oldest is None else oldest
+        interpreter.resize_tensor_input(self._input["index"], shape)
+        interpreter.allocate_tensors()
+        return interpreter
+
+    def _one(self, interpreter: Any, tensor: FloatArray) -> list[FloatArray]:
         interpreter.set_tensor(self._input["index"], quantised(tensor, self._input))
         interpreter.invoke()
         return [dequantised(interpreter.get_tensor(output["index"]), output) for output in self._outputs]
-
-    def _prepared(self, shape: tuple[int, ...]) -> Any:
-        """An interpreter for inputs of this shape; where there are enough, the one that was longest unused is resized.
-
-        One that cannot be resized is dropped.
-        """
-        interpreter = self._ready.pop(shape, None)
-        if interpreter is None:
-            interpreter = self._new() if len(self._ready) < _SIZES else self._ready.pop(next(iter(self._ready)))
-            interpreter.resize_tensor_input(self._input["index"], shape)
-            interpreter.allocate_tensors()
-        self._ready[shape] = interpreter
-        return interpreter
 
 
 def _check_tensor(detail: dict[str, Any], name: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from ghostface_edge import Embedder
 from ghostface_edge.card import read_card
-from ghostface_edge.runtime import open_session
+from ghostface_edge.runtime import file_format, open_session
 from ghostface_edge.runtime.tflite_card import read_tflite_card
 
 Runner = Callable[..., Any]
@@ -57,6 +57,7 @@ class TestConvert:
         assert found["card"]["precision"] == precision
         network = found["network"]
         assert network["inputs"] == {"input": [1, 112, 112, 3]}
+        assert network["operators"]["PRELU"] == 41  # every activation of GhostFaceNetV1 W0.5 is one
         assert (network["partitions"], network["outside"], network["macs"]) == (1, {}, 10_715_866)
         text = run("inspect", path).out
         assert re.search(f"\nprecision +{precision}\n", text)
@@ -65,7 +66,7 @@ class TestConvert:
     def test_onnx_for_opencv(self, run: Runner, shared: Path, tmp_path: Path) -> None:
         source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
         run("convert", source, "-o", tmp_path, "--layout", "NCHW", "--batch", "1", "--precision", "fp16")
-        path = tmp_path / "GN_W0.5_S2_ArcFace_epoch16.onnx"
+        path = tmp_path / "GN_W0.5_S2_ArcFace_epoch16_float16.onnx"
         found = run("inspect", path, "--json").json
         assert found["card"]["input"]["layout"] == "NCHW"
         assert found["card"]["precision"] == "float16"
@@ -120,9 +121,11 @@ class TestInspect:
 
     def test_a_known_model(self, run: Runner, offline: Path) -> None:
         document = run("inspect", "ghostfacenet-w0.5-s2", "--json").json
+        assert document["format"] == file_format(None)
         # FACTS: 10.72 million multiplications in convolutions, whatever the writer makes of the rest
         assert document["network"]["macs"] == pytest.approx(10.72e6, abs=5e3)
-        assert document["network"]["operators"]["Conv"] == 96
+        operators = document["network"]["operators"]
+        assert operators.get("Conv", 0) + operators.get("CONV_2D", 0) + operators.get("DEPTHWISE_CONV_2D", 0) == 96
         text = run("inspect", "ghostfacenet-w0.5-s2").out
         for threshold in document["card"]["thresholds"]:
             assert f"{threshold['similarity']:.3f}" in text
