@@ -18,7 +18,7 @@ _VALUES_AT_ONCE = 1 << 24
 """A batch is as large as keeps all its tensors together below this many float32 values (64 MB)."""
 
 _WATCHED = 8
-"""Pictures whose gradients are taken, spread evenly. More made no difference: see ``passes/equalise.py``."""
+"""Pictures whose gradients are taken, spread evenly. With 64 the official checkpoint's int8 cosine is the same."""
 
 
 @dataclass(frozen=True, eq=False)
