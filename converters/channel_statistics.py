@@ -18,7 +18,7 @@ _VALUES_AT_ONCE = 1 << 24
 """A batch is as large as keeps all its tensors together below this many float32 values (64 MB)."""
 
 _WATCHED = 8
-"""Pictures whose gradients are taken, spread evenly. More made no difference: see ``passes/equalise.py``."""
+"""Pictures whose gradients are taken, spread evenly. With 64 the official checkpoint's int8 cosine is the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def channel_statistics(graph: Graph, pictures: FloatArray, *, threads: int = 1) 
         threads: Of ONNX Runtime.
 
     Raises:
-        ConversionError: No picture, or of another shape than the network's input.
+        ConversionError: No picture, or of another shape than the network's input, or values that overflow.
         RuntimeMissingError: ONNX or ONNX Runtime is not installed.
     """
     shapes = graph.shapes()
@@ -60,6 +60,9 @@ def channel_statistics(graph: Graph, pictures: FloatArray, *, threads: int = 1) 
             smallest, largest = values.min(axis=0), values.max(axis=0)
             low[name] = np.minimum(low.get(name, smallest), smallest)
             high[name] = np.maximum(high.get(name, largest), largest)
+    for name in low:
+        if not np.isfinite([low[name], high[name]]).all():
+            raise ConversionError(f"the tensor {name!r} overflows float32 on these pictures: the weights are damaged")
     return ChannelStatistics(low, high, _gains(graph, pictures, threads))
 
 
