@@ -20,6 +20,8 @@ import pytest
 from ghostface_edge.alignment import align
 from ghostface_edge.card import InputSpec, ModelCard, Source
 from ghostface_edge.converters import Conversion, convert
+from ghostface_edge.converters.architectures import architecture
+from ghostface_edge.converters.convert import embedder_graph
 from ghostface_edge.converters.graph import (
     Add,
     AveragePool,
@@ -404,6 +406,24 @@ assert not {"h5py", "flatbuffers", "ai_edge_litert"} & set(sys.modules)
 convert(*sys.argv[1:], to="tflite")
 """
     subprocess.run([sys.executable, "-c", code, str(small_checkpoint), str(tmp_path)], check=True)
+
+
+# -- GhostFaceNetV2
+
+
+@pytest.mark.parametrize(("stride", "pads"), [(2, 7), (1, 8)])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_version_2_runs_in_xnnpack(precision: str, stride: int, pads: int) -> None:
+    """Attention and all, in one partition; strided convolutions pad even sizes on all sides, which no SAME says."""
+    checkpoint = architecture(f"ghostfacenet-v2-1.0-{stride}")
+    data = write_tflite(embedder_graph(checkpoint, "native"), replace(CARD, precision=precision))
+    assert all_in_xnnpack(data)
+    counted = operators(data)
+    assert (counted["AVERAGE_POOL_2D"], counted["RESIZE_BILINEAR"], counted["PAD"]) == (14, 14, pads)
+    pictures = random(2, 112, 112, 3)
+    (result,) = on_litert(data, pictures)
+    expected = interpret(checkpoint, pictures)["embedding"]
+    close(result, expected, 2e-5 if precision == "float32" else 3e-2)
 
 
 # -- the official checkpoint
