@@ -65,6 +65,7 @@ _PRECISIONS = {"float32": 32, "float16": 32, "dynamic": 32, "int8": 8, "int16x8"
 
 _VERSIONS = {
     "ADD": {8: 2, 16: 3},
+    "AVERAGE_POOL_2D": {8: 2, 16: 3},
     "CONCATENATION": {8: 2, 16: 3},
     "CONV_2D": {8: 3, 16: 4},
     "DEPTHWISE_CONV_2D": {8: 3, 16: 5},
@@ -217,11 +218,6 @@ class _Writer:
         if isinstance(node, GlobalAveragePool):
             axes = self._file.constant(f"{name}/axes", np.array([1, 2], np.int32))
             return self._operator("MEAN", [*inputs, axes], result, "Reducer", keepDims=True)
-        if isinstance(node, AveragePool) and result.affine is not None:
-            # XNNPACK takes no AVERAGE_POOL_2D of integers.
-            mean = np.full((node.size, node.size, shape[-1], 1), node.size**-2, np.float32)
-            conv = Conv(node.name, node.inputs, mean, None, (node.size, node.size), depthwise=True)
-            return self._conv(conv, inputs[0], result)
         if isinstance(node, (MaxPool, AveragePool)):
             sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), node.size)
             kind = "MAX_POOL_2D" if isinstance(node, MaxPool) else "AVERAGE_POOL_2D"
@@ -258,9 +254,10 @@ class _Writer:
         return affine if bits == affine.bits else Affine(affine.scale, 0, bits)
 
     def _result(self, name: str, bits: int) -> _Result:
-        """A tensor in one of its forms; the one that is seen from outside, else the stored one, bears the bare name."""
-        bare = self._outer_bits(name) if name in self._outside else self._bits(name)
-        label = name if bits == bare else f"{name}/{_FORMS[bits]}"
+        """A tensor in one of its forms. What goes in or comes out, else the stored form, bears the bare name."""
+        is_bare = bits == (self._outer_bits(name) if name in self._outside else self._bits(name))
+        is_again = (name, bits) == (self._graph.input.name, 32) and name in self._affines
+        label = name if is_bare and not is_again else f"{name}/{_FORMS[bits]}"
         return _Result(label, (1, *self._shapes[name]), self._affine_in(name, bits))
 
     def _in_bits(self, name: str, bits: int) -> int:
