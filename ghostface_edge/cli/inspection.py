@@ -186,13 +186,14 @@ def _onnx_network(data: bytes, path: Path, *, sealed: bool) -> Network | None:
 
 
 def _tflite_network(data: bytes) -> Network | None:
+    """The network of a TFLite file whose seal was checked."""
     try:
         file = import_module("ghostface_edge.converters.tflite_inspection").inspect_tflite(data)
     except RuntimeMissingError:
         return None
     return Network(
-        inputs={tensor.name: tensor.shape for tensor in file.inputs},
-        outputs={tensor.name: tensor.shape for tensor in file.outputs},
+        inputs={tensor.name: _open(tensor.shape) for tensor in file.inputs},
+        outputs={tensor.name: _open(tensor.shape) for tensor in file.outputs},
         operators=file.kinds,
         parameters=file.parameters,
         macs=file.macs,
@@ -217,6 +218,10 @@ def _network(graph: Any) -> Network:
         parameters=sum(prod(dims) for dims in weights.values()),
         macs=None if None in macs else sum(number for number in macs if number is not None),
     )
+
+
+def _open(shape: Shape) -> Shape:
+    return tuple("?" if size is None else size for size in shape)
 
 
 def _shape(item: Any) -> Shape:
