@@ -143,7 +143,7 @@ def _is_checkpoint(path: Path) -> bool:
     with suppress(OSError):  # read_model says what is wrong with it
         if path.is_file() and path.stat().st_size <= LARGEST_FILE:
             with path.open("rb") as file:
-                return file.read(len(signatures.HDF5)).startswith((signatures.HDF5, signatures.ZIP))
+                return file.read(len(signatures.HDF5)) == signatures.HDF5
     return False
 
 
@@ -157,10 +157,7 @@ def _card(data: bytes, path: Path) -> ModelCard | None:
 
 def _keras_network(data: bytes, label: str) -> Network:
     # By name, because the folder stands beside this package in a checkout and inside it only once installed.
-    if data.startswith(signatures.ZIP):
-        graph = import_module("ghostface_edge.converters.keras_zip").read_keras_zip(data, label).graph
-    else:
-        graph = import_module("ghostface_edge.converters.keras_h5").read_keras_h5(data, label)
+    graph = import_module("ghostface_edge.converters.keras_h5").read_keras_h5(data, label)
     shapes = graph.shapes()
     return Network(
         inputs={graph.input.name: shapes[graph.input.name]},
@@ -189,13 +186,14 @@ def _onnx_network(data: bytes, path: Path, *, sealed: bool) -> Network | None:
 
 
 def _tflite_network(data: bytes) -> Network | None:
+    """The network of a TFLite file whose seal was checked."""
     try:
         file = import_module("ghostface_edge.converters.tflite_inspection").inspect_tflite(data)
     except RuntimeMissingError:
         return None
     return Network(
-        inputs={tensor.name: tensor.shape for tensor in file.inputs},
-        outputs={tensor.name: tensor.shape for tensor in file.outputs},
+        inputs={tensor.name: _open(tensor.shape) for tensor in file.inputs},
+        outputs={tensor.name: _open(tensor.shape) for tensor in file.outputs},
         operators=file.kinds,
         parameters=file.parameters,
         macs=file.macs,
@@ -220,6 +218,10 @@ def _network(graph: Any) -> Network:
         parameters=sum(prod(dims) for dims in weights.values()),
         macs=None if None in macs else sum(number for number in macs if number is not None),
     )
+
+
+def _open(shape: Shape) -> Shape:
+    return tuple("?" if size is None else size for size in shape)
 
 
 def _shape(item: Any) -> Shape:

@@ -219,7 +219,6 @@ OPERATORS = [
     ((Sigmoid("y", ("x",)),), "LOGISTIC"),
     ((GlobalAveragePool("y", ("x",)),), "MEAN"),
     ((MaxPool("y", ("x",), 2),), "MAX_POOL_2D"),
-    ((AveragePool("y", ("x",), 2),), "DEPTHWISE_CONV_2D"),
     ((ResizeBilinear("y", ("x",), 17, 13),), "RESIZE_BILINEAR"),
     ((Flatten("y", ("x",)),), "RESHAPE"),
     ((conv("c", size=1), Concat("y", ("c", "x", "c"))), "CONV_2D CONCATENATION"),
@@ -252,10 +251,19 @@ def test_numbers_beyond_the_ranges_are_cut_off() -> None:
     check(graph, quantize(graph, pictures(1) / 4), 3 * pictures())
 
 
-def test_prelu_of_integers_falls_out_of_xnnpack() -> None:
-    graph, examples = Graph((PICTURE, PRelu("y", ("x",), random(6))), ("y",)), pictures()
+@pytest.mark.parametrize(
+    ("node", "kind"),
+    [(PRelu("y", ("x",), random(6)), "PRELU"), (AveragePool("y", ("x",), 2), "AVERAGE_POOL_2D")],
+    ids=["PRelu", "AveragePool"],
+)
+def test_what_falls_out_of_xnnpack_unless_it_is_lowered(node: Node, kind: str) -> None:
+    graph, examples = Graph((PICTURE, node), ("y",)), pictures()
     file = check(graph, quantize(graph, examples), examples)
-    assert [operator.kind for operator in file.outside] == ["PRELU"]
+    assert [operator.kind for operator in file.outside] == [kind]
+
+
+def test_prelu_has_no_int16_form() -> None:
+    graph, examples = Graph((PICTURE, PRelu("y", ("x",), random(6))), ("y",)), pictures()
     with pytest.raises(ConversionError, match="'y': PRelu has no int16 form"):
         write_tflite(graph, CARD, quantize(graph, examples, 16))
 
@@ -333,6 +341,16 @@ def test_a_float_region_costs_one_conversion_per_border_tensor() -> None:
     assert (dtypes["primary/kernel"], dtypes["primary/bias"]) == ("float32", "float32")
     assert (dtypes["sigmoid/kernel"], dtypes["sigmoid/bias"]) == ("int8", "int32")
     assert (file.partitions, file.outside) == (1, ())
+
+
+def test_an_integer_picture_for_a_float_operator_is_what_was_stored() -> None:
+    graph, examples = Graph((PICTURE, conv()), ("y",)), 2.5 * pictures()
+    file = check(graph, Quantization({"x": Affine(0.02, 0)}), examples)
+    assert [(item.kind, item.output) for item in file.operators] == [
+        ("QUANTIZE", "x/int8"),
+        ("DEQUANTIZE", "x/float32"),
+        ("CONV_2D", "y"),
+    ]
 
 
 def test_a_tensor_of_two_users_is_converted_once() -> None:
@@ -419,6 +437,7 @@ def test_dynamic_kernels_are_int8_where_dense() -> None:
 def test_float_and_integer_interfaces_give_the_same_numbers() -> None:
     examples = pictures()
     quantization = quantize(NETWORK, examples)
+    examples = quantization.tensors["x"].dequantize(quantization.tensors["x"].quantize(examples))
     card = replace(CARD, precision="int8")
     outside, inside = (write_tflite(NETWORK, card, quantization, integer_io=flag) for flag in (False, True))
     for data, dtype, scale in ((outside, "float32", None), (inside, "int8", quantization.tensors["x"].scale)):
