@@ -50,6 +50,9 @@ _MAX_SIDE = 1024
 _MAX_VALUES = 1 << 28
 _MAX_PADDING = 64
 
+_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
+"""Functions of TensorFlow as layers of Keras 2: the function is named in the settings, its arguments in the call."""
+
 _HARD_SIGMOID_TORCH = ("hard_sigmoid_torch", "kecamCommon>hard_sigmoid_torch")
 """V2's x / 6 + 0.5 (leondgarse/keras_cv_attention_models, ``common_layers.py``), not registered or registered."""
 
@@ -129,29 +132,26 @@ class _Translator:
             "ReLU": self._relu,
             "Activation": lambda layer: self._activation(layer, self._source(layer), layer.name),
             "GlobalAveragePooling2D": self._average,
+            "Mean": lambda layer: self._mean(layer, layer.config),
             "AveragePooling2D": self._pool,
             "Resizing": self._resizing,
+            "Resize": self._resizing,
             "Reshape": self._reshape,
             "Flatten": self._flatten,
             "Dropout": self._source,
             "Add": lambda layer: self._append(Add(layer.name, self._sources(layer))),
             "Multiply": self._multiply,
             "Concatenate": self._concatenate,
-        }
-        functions: dict[str, Callable[[KerasLayer], str | None]] = {
-            "Mean": lambda layer: self._mean(layer, layer.config),
-            "Resize": self._resizing,
             "TFOpLambda": self._function,
             "SlicingOpLambda": self._slice,
         }
-        if layer.kind in functions:
-            return functions[layer.kind](layer)
         if layer.kind not in translators:
             raise layer.unsupported(f"is of a class that is not supported; supported are {', '.join(translators)}")
-        if any(value is not True for value in (layer.arguments or {}).values()) or (
-            layer.arguments and layer.kind != "Resizing"  # Keras 3 notes training=True there, which changes nothing
-        ):
-            raise layer.unsupported(f"is called with {short(dict(layer.arguments or {}))}, which is not supported")
+        arguments = dict(layer.arguments or {})
+        if layer.kind == "Resizing":
+            arguments.pop("training", None)  # Keras 3 notes it, and it changes nothing there
+        if arguments and layer.kind not in _FUNCTIONS:
+            raise layer.unsupported(f"is called with {short(arguments)}, which is not supported")
         return translators[layer.kind](layer)
 
     def _append(self, node: Node) -> str:

@@ -187,7 +187,7 @@ def _filled(file: Hdf5File, node: Node, layer: _Stored, what: str, name: str) ->
         if array.shape != shape:
             raise _misfit(
                 name,
-                f"{what} has a {weight} of shape {shape}, and the file's {layer.name!r} one of shape {array.shape}",
+                f"{what} has {weight} of shape {shape}, and the file's {layer.name!r} has {array.shape}",
             )
         return array
 

@@ -37,6 +37,13 @@ def keras2() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def keras3() -> ModuleType:
+    """The module that writes the other forms of Keras."""
+    pytest.importorskip("h5py")
+    return _module("keras3_fixture")
+
+
+@pytest.fixture(scope="session")
 def yunet_like() -> ModuleType:
     """The module that writes YuNet-like ONNX files."""
     pytest.importorskip("onnx")

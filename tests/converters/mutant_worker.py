@@ -1,14 +1,18 @@
 """Converts mutants of a checkpoint, in a process of its own: a native library may crash, hang or eat memory.
 
-usage: mutant_worker.py SOURCE FOLDER FIRST_SEED LAST_SEED     prints one line per mutant: seed, outcome, seconds
+usage: mutant_worker.py SOURCE FOLDER FIRST_SEED LAST_SEED [ARCHITECTURE]
+Prints one line per mutant: seed, outcome, seconds.
 """
 
 from __future__ import annotations
 
+import io
 import random
 import resource
 import sys
 import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +23,19 @@ from ghostface_edge.errors import ConversionError
 MEMORY = 3 << 30
 
 
-def weight_bytes(path: Path) -> np.ndarray:
-    """True for the bytes that hold weights; mutants of the rest are the interesting ones."""
-    mask = np.zeros(path.stat().st_size, bool)
-    if path.suffix == ".h5":
+def structure_of(data: bytes, *, hdf5: bool) -> list[int]:
+    """Places of the bytes that hold no weights; mutants of those are the interesting ones."""
+    weights = np.zeros(len(data), bool)
+    if hdf5:
         import h5py
 
         def mark(name: str, item: object) -> None:
             if isinstance(item, h5py.Dataset) and item.id.get_offset() is not None:
-                mask[item.id.get_offset() :][: item.id.get_storage_size()] = True
+                weights[item.id.get_offset() :][: item.id.get_storage_size()] = True
 
-        with h5py.File(path) as file:
+        with h5py.File(io.BytesIO(data)) as file:
             file.visititems(mark)
-    return mask
+    return np.flatnonzero(~weights).tolist()
 
 
 def mutant(data: bytes, structure: list[int], seed: int) -> bytes:
@@ -57,17 +61,41 @@ def mutant(data: bytes, structure: list[int], seed: int) -> bytes:
     return bytes(result)
 
 
+def mutants_of(source: Path) -> Callable[[int], bytes]:
+    """A function that makes the mutant of a seed."""
+    data = source.read_bytes()
+    if source.suffix != ".keras":
+        structure = structure_of(data, hdf5=source.suffix == ".h5")
+        return lambda seed: mutant(data, structure, seed)
+    with zipfile.ZipFile(source) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    structures = {name: structure_of(member, hdf5=name.endswith(".h5")) for name, member in members.items()}
+
+    def make(seed: int) -> bytes:
+        """A mutant of a member with a right checksum, or one of the archive."""
+        name = random.Random(seed).choice([*members, "config.json", "model.weights.h5", ""])
+        if not name:
+            return mutant(data, list(range(len(data))), seed)
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for other, member in members.items():
+                archive.writestr(other, mutant(member, structures[name], seed) if other == name else member)
+        return buffer.getvalue()
+
+    return make
+
+
 def main() -> None:
     source, folder = Path(sys.argv[1]), Path(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    data = source.read_bytes()
-    structure = np.flatnonzero(~weight_bytes(source)).tolist()
+    architecture = sys.argv[5] if len(sys.argv) > 5 else None
+    make = mutants_of(source)
     path = folder / f"mutant{source.suffix}"
     for seed in range(int(sys.argv[3]), int(sys.argv[4])):
-        path.write_bytes(mutant(data, structure, seed))
+        path.write_bytes(make(seed))
         start = time.perf_counter()
         try:
-            convert(path, folder / "out")
+            convert(path, folder / "out", architecture=architecture)
             outcome = "converted"
         except ConversionError as error:
             outcome = type(error).__name__

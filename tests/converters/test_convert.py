@@ -19,8 +19,11 @@ import pytest
 from ghostface_edge import __version__
 from ghostface_edge.card import read_card
 from ghostface_edge.converters import CONVERTER_VERSION, Conversion, convert
+from ghostface_edge.converters.architectures import architecture
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
+from ghostface_edge.converters.keras_zip import read_keras_zip
+from ghostface_edge.converters.weights_only import keras_order
 from ghostface_edge.converters.yunet_onnx import read_yunet_onnx
 from ghostface_edge.embedding import Embedder
 from ghostface_edge.errors import (
@@ -204,6 +207,60 @@ def test_options_that_do_not_exist(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_keras_archive(keras2: ModuleType, keras3: ModuleType, tmp_path: Path, on_onnxruntime: Runner) -> None:
+    model = keras2.ghostface(blocks=[0, 3])
+    model.layer("Dense", ["embedding"], {"units": 3}, {"kernel": np.zeros((16, 3))}, name="logits")
+    source = keras3.save_keras(model, tmp_path / "face.keras")
+    result = convert(source, tmp_path / "out")
+    assert result.path == tmp_path / "out" / "face.onnx"
+    assert result.left_out == result.to_dict()["left_out"] == ("logits",)
+    pictures = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    expected = interpret(read_keras_zip(source.read_bytes(), "face").graph, pictures)["embedding"]
+    close(on_onnxruntime(result.path.read_bytes(), pictures)["embedding"], expected, 1e-5)
+
+
+@pytest.mark.parametrize("name", ["ghostfacenet-v1-0.25-2", "ghostfacenet-v1-0.25-1", "ghostfacenet-v2-0.25-2"])
+def test_weights_of_a_network_that_is_named(
+    name: str, keras2: ModuleType, keras3: ModuleType, tmp_path: Path, on_onnxruntime: Runner
+) -> None:
+    graph = architecture(name, seed=4)
+    source = tmp_path / "weights.h5"
+    source.write_bytes(keras3.named(keras3.weights_of(graph, keras_order(graph), keras2)))
+    result = convert(source, tmp_path / "out", architecture=name)
+    assert result.card.architecture == name
+    pictures = np.random.default_rng(0).normal(size=(2, 112, 112, 3)).astype(np.float32)
+    found = on_onnxruntime(result.path.read_bytes(), pictures)["embedding"]
+    close(found, interpret(graph, pictures)["embedding"], 1e-4)
+    with pytest.raises(CheckpointError, match=r"file of weights only.*\(--arch\)"):
+        convert(source, tmp_path / "out")
+
+
+def test_an_extra_convolution_does_not_change_the_name(keras2: ModuleType, keras3: ModuleType, tmp_path: Path) -> None:
+    graph = architecture("ghostfacenet-v1-0.25-2-pointwise32")
+    source = tmp_path / "weights.h5"
+    source.write_bytes(keras3.named(keras3.weights_of(graph, keras_order(graph), keras2)))
+    result = convert(source, tmp_path / "out", architecture="ghostfacenet-v1-0.25-2-pointwise32")
+    assert result.card.architecture == "ghostfacenet-v1-0.25-2"
+
+
+def test_options_for_a_source_that_settles_them(
+    small_checkpoint: Path, yunet_like: ModuleType, keras2: ModuleType, keras3: ModuleType, tmp_path: Path
+) -> None:
+    archive = keras3.save_keras(keras2.ghostface(blocks=[0]), tmp_path / "face.keras")
+    detector = tmp_path / "yunet.onnx"
+    detector.write_bytes(yunet_like.yunet(channels=3).SerializeToString())
+    for source, options in (
+        (small_checkpoint, {"architecture": "ghostfacenet-v1-0.5-2"}),
+        (archive, {"architecture": "ghostfacenet-v1-0.5-2"}),
+        (detector, {"architecture": "ghostfacenet-v1-0.5-2"}),
+        (detector, {"hard_sigmoid": "keras2"}),
+        (small_checkpoint, {"hard_sigmoid": "keras3"}),
+    ):
+        with pytest.raises(OptionError, match="leave it out"):
+            convert(source, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3833672\n"
 
 
@@ -212,9 +269,10 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3833672\
     [
         (b"", "is empty"),
         (LFS, "Git LFS pointer.*git lfs pull"),
-        (b"PK\x03\x04" + bytes(100), "Keras 3 .keras file"),
+        (b"PK\x03\x04" + bytes(100), "the zip file cannot be read"),
+        (b"\x80\x04\x95" + bytes(100), "is a pickle, which runs code when it is read: refused"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "cannot be opened"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(100), "neither a Keras .h5 checkpoint nor an ONNX file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "neither a Keras checkpoint .* nor an ONNX file"),
         (b"\x08 hello", "damaged or is not an ONNX model"),
     ],
 )

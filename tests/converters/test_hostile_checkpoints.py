@@ -11,14 +11,17 @@ from types import ModuleType
 
 import pytest
 
+from ghostface_edge.converters.architectures import architecture
+from ghostface_edge.converters.weights_only import keras_order
+
 pytest.importorskip("h5py")
 pytest.importorskip("onnx")
 WORKER = Path(__file__).with_name("mutant_worker.py")
 
 
-def outcomes(source: Path, folder: Path, count: int, seconds: float) -> Counter[str]:
+def outcomes(source: Path, folder: Path, count: int, seconds: float, *options: str) -> Counter[str]:
     """Convert this many mutants in one child process; warnings are errors there too."""
-    command = [sys.executable, "-W", "error", str(WORKER), str(source), str(folder), "0", str(count)]
+    command = [sys.executable, "-W", "error", str(WORKER), str(source), str(folder), "0", str(count), *options]
     child = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     lines = [line.split() for line in child.stdout.splitlines()]
     assert child.returncode == 0, f"mutant {len(lines)} of {source.name}: {child.returncode} {child.stderr[-2000:]}"
@@ -48,6 +51,28 @@ def test_mutants_of_a_keras_checkpoint(tiny_checkpoint: Path, tmp_path: Path) ->
     assert set(found) <= {"converted", "CheckpointError", "UnsupportedLayerError"}
     assert found["CheckpointError"] > 200
     assert found["converted"] > 20
+
+
+def test_mutants_of_a_keras_archive(keras2: ModuleType, keras3: ModuleType, tmp_path: Path) -> None:
+    source = keras3.save_keras(keras2.ghostface(blocks=[3]), tmp_path / "tiny.keras")
+    (tmp_path / "mutants").mkdir()
+    found = outcomes(source, tmp_path / "mutants", 500, 300)
+    assert set(found) <= {"converted", "CheckpointError", "UnsupportedLayerError"}
+    assert found["CheckpointError"] > 200
+    assert found["converted"] > 20
+
+
+@pytest.mark.parametrize("layout", ["named", "numbered"])
+def test_mutants_of_weights_alone(layout: str, keras2: ModuleType, keras3: ModuleType, tmp_path: Path) -> None:
+    name = "ghostfacenet-v1-0.1-2"
+    graph = architecture(name)
+    source = tmp_path / "tiny.h5"
+    source.write_bytes(getattr(keras3, layout)(keras3.weights_of(graph, keras_order(graph), keras2)))
+    (tmp_path / "mutants").mkdir()
+    found = outcomes(source, tmp_path / "mutants", 100, 300, name)
+    assert set(found) <= {"converted", "CheckpointError"}
+    assert found["CheckpointError"] > 30
+    assert found["converted"] > 5
 
 
 def test_mutants_of_a_detector(tiny_detector: Path, tmp_path: Path) -> None:

@@ -73,6 +73,26 @@ class TestConvert:
         assert "1 x 3 x 112 x 112" in run("inspect", path).out
         assert path.stat().st_size < 1_500_000  # the float32 file has 2.9 MB
 
+    def test_weights_alone(self, run: Runner, shared: Path, tmp_path: Path) -> None:
+        """The official file without its description: the same model, but for the file's own hash."""
+        h5py = pytest.importorskip("h5py")
+        source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
+        weights = tmp_path / "weights.h5"
+        weights.write_bytes(source.read_bytes())
+        with h5py.File(weights, "r+") as file:
+            del file.attrs["model_config"]
+        assert "file of weights only" in run("convert", weights, "-o", tmp_path).error
+        arguments = ("convert", weights, "-o", tmp_path, "--arch")
+        assert "a name is ghostfacenet-VERSION" in run(*arguments, "resnet50").error
+        assert "the weights do not fit" in run(*arguments, "ghostfacenet-v1-0.5-1").error
+        assert "contradicts" in run(*arguments, "ghostfacenet-v1-0.5-2", "--hard-sigmoid", "keras3").error
+        text = run(*arguments, "ghostfacenet-v1-0.5-2").out
+        assert ": ghostfacenet-v1-0.5-2-" in text
+        face = np.random.default_rng(0).integers(0, 256, (1, 112, 112, 3), np.uint8)
+        run("convert", source, "-o", tmp_path)
+        a, b = (Embedder(open_session(tmp_path / f"{stem}.onnx")).embed(face) for stem in ("weights", source.stem))
+        np.testing.assert_array_equal(a, b)
+
     @pytest.mark.parametrize(
         ("arguments", "text"),
         [
@@ -82,7 +102,7 @@ class TestConvert:
             (["--to", "tflite", "--layout", "NCHW"], "a .tflite file has one form"),
             (["--to", "tflite", "--batch", "1"], "a .tflite file has one form"),
             (["--prelu", "fast"], "'fast'"),
-            ([], "neither a Keras .h5 checkpoint nor an ONNX file"),
+            ([], "neither a Keras checkpoint (.h5, .keras) nor an ONNX file"),
         ],
     )
     def test_errors(self, run: Runner, tmp_path: Path, arguments: list[str], text: str) -> None:
