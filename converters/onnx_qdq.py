@@ -16,6 +16,9 @@ which is faster, and whether it is exact, depends on the processor:
   checkpoint had a cosine of 0.83 to the right ones without the option, and were the very same with it. Our own sessions
   set it.
 * ARM: int8 is taken as it is.
+
+Integers buy bytes here, not time: one thread of x86-64 with VNNI took 1.6 to 1.9 times what float32 takes, in repeated
+runs of the official W0.5-S2 checkpoint with uint8 activations, and 2.3 times that again with int8 ones.
 """
 
 from __future__ import annotations
