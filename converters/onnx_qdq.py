@@ -15,7 +15,11 @@ which is faster, and whether it is exact, depends on the processor:
   there adds two products in 16 bits, which overflow. Under an emulated Haswell the embeddings of the official W0.5-S2
   checkpoint had a cosine of 0.83 to the right ones without the option, and were the very same with it. Our own sessions
   set it.
-* ARM: int8 is taken as it is.
+* ARM: int8 is taken as it is (``QDQIsInt8Allowed`` in ONNX Runtime's source; not measured).
+
+Integers buy bytes here, not time. CPU time of one inference of the official W0.5-S2 checkpoint (ONNX Runtime 1.32,
+x86-64 with VNNI, one thread, forms in random turn, 450 runs each, a shared machine), ms, median and least: float32 1.69
+and 1.08; uint8 2.63 and 1.88 (without the session option 2.54 and 1.88); int8 4.76 and 3.61.
 """
 
 from __future__ import annotations
