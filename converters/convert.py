@@ -25,6 +25,8 @@ from ghostface_edge.atomic import replacing
 from ghostface_edge.card import LAYOUTS, ModelCard, write_card
 from ghostface_edge.embedding import input_tensor
 from ghostface_edge.errors import ConversionError, GateError, OptionError, RuntimeMissingError
+from ghostface_edge.thresholds import ALIKE, measured_thresholds
+from ghostface_edge.types import Threshold
 
 from .calibration import Calibration, calibrate
 from .faces import Crops, Faces, read_faces
@@ -69,10 +71,6 @@ _SYNTHETIC = 4
 _NAIVE = 200
 _MIXED = 64
 """Faces that the naive way takes its extremes from, and that mixed precision is chosen by."""
-
-_ALIKE = ("float32", "float16")
-"""Precisions at which the thresholds that were measured in float32 hold: tests keep float16 within cosine 0.9999 of
-float32, or 0.9998 where the processor computes in float16."""
 
 _DETECTOR_LAYOUT = {"onnx": "NCHW", "tflite": "NHWC"}
 """What each format computes in. Transposing 640 x 640 pixels inside ONNX Runtime takes 0.5 ms, splitting bytes 0.1."""
@@ -239,7 +237,7 @@ def convert(
             model.card,
             precision=precision,
             input=replace(model.card.input, layout=layout or "NHWC"),
-            thresholds=model.card.thresholds if precision in _ALIKE else (),
+            thresholds=_thresholds(model.card, precision),
         )
         given = read_faces(faces) if isinstance(faces, (str, os.PathLike)) else faces
         prepared, judged_by = _prepared(model, asked, given, calibration)
@@ -398,6 +396,11 @@ def _noise(side: int) -> Crops:
     """A few pictures of smooth noise, always the same: enough to see that a file computes what it should."""
     coarse = np.random.default_rng(0).integers(0, 256, (_SYNTHETIC, 8, 8, 3), np.uint8)
     return np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC) for picture in coarse])
+
+
+def _thresholds(card: ModelCard, precision: str) -> tuple[Threshold, ...]:
+    """Those that were measured at this precision; the card's own are of float32."""
+    return card.thresholds if precision in ALIKE else measured_thresholds(card.source.sha256, precision)
 
 
 def _summary(calibration: Calibration) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class FaceEngine:
         detector: One of :data:`DETECTORS`, or an object of your own with a ``name`` and a ``detect`` method.
         runtime: ``litert`` or ``onnx``, for the embedder and for YuNet; by default the one that the model's file needs,
             and for a known name or a checkpoint the best that is installed (LiteRT, ONNX Runtime, tflite-runtime).
+        precision: Numerical form of the embedder, such as ``float16`` or ``int8``, for a known name or a checkpoint;
+            by default ``float32``. A model file has the one that it has.
         threads: CPU threads of one inference; by default the CPUs available, at most 4.
         flip: Embed the mirrored crop too and take the mean: a little more accurate, twice the embedding time.
         max_pixels: Largest photo to decode, width times height.
@@ -71,6 +73,7 @@ class FaceEngine:
         detector: str | Detector = DEFAULT_DETECTOR,
         *,
         runtime: str | None = None,
+        precision: str | None = None,
         threads: int | None = None,
         flip: bool = False,
         max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -81,12 +84,15 @@ class FaceEngine:
         elif not isinstance(store, ModelStore):
             raise OptionError(f"store {store!r} is no ModelStore")
         if isinstance(model, Embedder):
-            if flip or runtime is not None:
-                raise OptionError("flip and runtime are settled by the Embedder that was given")
+            if flip or runtime is not None or precision is not None:
+                raise OptionError("flip, runtime and precision are settled by the Embedder that was given")
             self.embedder = model
         else:
-            path = store.resolve(model, format=file_format(runtime))
+            path = store.resolve(model, format=file_format(runtime), precision=precision or "float32")
             session = open_session(path, runtime=runtime, threads=threads)
+            if precision not in (None, session.card.precision):
+                found = session.card.precision
+                raise OptionError(f"precision={precision!r}: {path.name} is {found}; convert its source")
             self.embedder = Embedder(session, flip=flip)
             runtime = session.runtime  # one is enough for both networks
         if isinstance(detector, str):

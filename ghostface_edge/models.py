@@ -362,7 +362,7 @@ class ModelStore:
 
     def _converted(self, entry: KnownModel, format: str, precision: str) -> Path:
         # The card holds the name, the licence and our measured thresholds: when one of them changes, so does the file.
-        thresholds = [threshold.to_dict() for threshold in measured_thresholds(entry.sha256 or "")]
+        thresholds = [threshold.to_dict() for threshold in measured_thresholds(entry.sha256 or "", precision)]
         recipe = [entry.sha256, CONVERTER_VERSION, entry.name, entry.licence, thresholds]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
         return self.home / "converted" / f"{entry.name}-{precision}-{digest}.{format}"

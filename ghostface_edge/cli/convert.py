@@ -7,11 +7,8 @@ from typing import Any
 
 import click
 
-from .options import given, plain_options, show_help
+from .options import full_precision, given, plain_options, show_help
 from .output import answer, check_place, one_line, write_file
-
-_PRECISIONS = {"fp32": "float32", "fp16": "float16"}
-"""Short names, as in the names of files."""
 
 
 @click.command(short_help="Turn a checkpoint into a model that runs, and prove it.")
@@ -23,6 +20,7 @@ _PRECISIONS = {"fp32": "float32", "fp16": "float16"}
     metavar="NAME",
     default="fp32",
     show_default=True,
+    callback=full_precision,
     help="fp32, fp16 or int8; for tflite also dynamic, int16x8 or mixed.",
 )
 @click.option("--faces", metavar="DIR", help="Photos or aligned crops, to take int8 ranges from and to judge by.")
@@ -74,7 +72,7 @@ def convert(
         checkpoint,
         output,
         to=to,
-        precision=_PRECISIONS.get(precision, precision),
+        precision=precision,
         equalise=not no_equalise,
         **given(rest),
     )

@@ -13,6 +13,7 @@ from .options import engine_options, load_engine, show_help
 from .output import answer, check_place, report, write_file
 
 if TYPE_CHECKING:
+    from ..card import ModelCard
     from ..types import Threshold
 
 
@@ -54,7 +55,7 @@ def lfw(photos: str, pairs: str, jobs: int, thresholds_file: str | None, as_json
     engine = load_engine(**options)
     accuracy = import_module("ghostface_edge.benchmarks.accuracy").evaluate_lfw(engine, photos, named, jobs=jobs)
     if thresholds_file is not None:
-        _write(thresholds_file, engine.card.source.sha256, accuracy.thresholds)
+        _write(thresholds_file, engine.card, accuracy.thresholds)
         report("note", f"thresholds written to {thresholds_file}")
     answer(accuracy.to_dict(), accuracy.to_text(), as_json)
 
@@ -75,16 +76,16 @@ def _check_thresholds_file(path: str) -> None:
         read_thresholds(path)
 
 
-def _write(path: str, source_sha256: str, measured: tuple[Threshold, ...]) -> None:
+def _write(path: str, model: ModelCard, measured: tuple[Threshold, ...]) -> None:
     from ..card import read_card, write_card
     from ..runtime.session import read_model
     from ..thresholds import merged, write_thresholds
 
     if not path.endswith(".onnx"):
-        write_thresholds(path, source_sha256, measured)
+        write_thresholds(path, model.source.sha256, measured, model.precision)
         return
     data = read_model(path)
     card = read_card(data)
-    if card.source.sha256 != source_sha256:
-        raise EvaluationError(f"{path} comes from another checkpoint than the model that was measured")
+    if (card.source.sha256, card.precision) != (model.source.sha256, model.precision):
+        raise EvaluationError(f"{path} is of another checkpoint or precision than the model that was measured")
     write_file(path, write_card(data, card.with_thresholds(merged(card.thresholds, measured))))

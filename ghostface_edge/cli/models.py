@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import GhostFaceError
-from .options import RUNTIME, plain_options, show_help
+from .options import PRECISION, RUNTIME, plain_options, show_help
 from .output import Failures, answer, emit, one_line, report, say, table
 
 if TYPE_CHECKING:
@@ -36,11 +36,13 @@ def list_(as_json: bool) -> None:
 @models.command(short_help="Download models.")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--allow-unverified", is_flag=True, help="Take a file that no published sha256 vouches for, and pin it.")
+@PRECISION
 @plain_options
-def pull(names: tuple[str, ...], allow_unverified: bool, as_json: bool) -> int:
+def pull(names: tuple[str, ...], allow_unverified: bool, precision: str | None, as_json: bool) -> int:
     """Download models that are not on this machine; without a name the two that the main job needs.
 
-    Address, licence, size and sha256 are told before a download starts. The file's path is printed.
+    Address, licence, size and sha256 are told before a download starts. The file's path is printed; with --precision
+    embedders are converted at once, and the path is that of the converted model.
     """
     from ..catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
     from ..models import ModelStore
@@ -53,6 +55,8 @@ def pull(names: tuple[str, ...], allow_unverified: bool, as_json: bool) -> int:
             if store.find(name) is None:
                 _announce(known[name])
             path = str(store.pull(name, allow_unverified=allow_unverified))
+            if precision is not None and known[name].kind == "embedder":
+                path = str(store.resolve(name, precision=precision))
         except GhostFaceError as error:
             entries.append({"name": name, **failures.report(error)})
             continue
@@ -115,13 +119,14 @@ def remove(name: str, as_json: bool) -> None:
 @models.command(short_help="Where a model lies.")
 @click.argument("name")
 @RUNTIME
+@PRECISION
 @plain_options
-def path(name: str, runtime: str | None, as_json: bool) -> None:
+def path(name: str, runtime: str | None, precision: str | None, as_json: bool) -> None:
     """Where the file lies that runs for NAME; a checkpoint is converted first."""
     from ..models import ModelStore
     from ..runtime import file_format
 
-    found = str(ModelStore().resolve(name, format=file_format(runtime)))
+    found = str(ModelStore().resolve(name, format=file_format(runtime), precision=precision or "float32"))
     answer({"name": name, "path": found}, found, as_json)
 
 

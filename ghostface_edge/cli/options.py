@@ -85,6 +85,20 @@ RUNTIME = click.option(
     metavar="onnx|litert",
     help="What runs the models.  [default: what a model's file needs, else the best that is installed]",
 )
+_SHORT = {"fp32": "float32", "fp16": "float16"}
+
+
+def full_precision(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The name of a precision in model cards, for its short name too."""
+    return None if value is None else _SHORT.get(value, value)
+
+
+PRECISION = click.option(
+    "--precision",
+    metavar="NAME",
+    callback=full_precision,
+    help="Of the embedder: fp32, fp16 or int8; on litert also dynamic or int16x8.  [default: fp32]",
+)
 FMR = click.option(
     "--fmr",
     type=float,
@@ -111,7 +125,7 @@ plain_options = _all(_NO_THREADS, _JSON, _VERBOSE)
 detector_options = _all(_DETECTOR, RUNTIME, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
 """Of a verb that runs a detector alone."""
 
-engine_options = _all(_MODEL, _DETECTOR, RUNTIME, _FLIP, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
+engine_options = _all(_MODEL, _DETECTOR, RUNTIME, PRECISION, _FLIP, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
 """Of a verb that makes an engine; all but ``as_json`` go to :func:`load_engine`."""
 
 

@@ -680,7 +680,9 @@ def test_everything_that_decides_the_file_is_in_its_key(
         entry = KnownModel(**{**entry.to_dict(), "licence": "another"})
     elif what == "thresholds":
         measured = (Threshold(1e-3, 0.3, "yunet", 0.1, 1000, 1000, "a test"),)
-        monkeypatch.setattr(models, "measured_thresholds", lambda digest: measured if digest == sha256(SOURCE) else ())
+        monkeypatch.setattr(
+            models, "measured_thresholds", lambda digest, precision: measured if digest == sha256(SOURCE) else ()
+        )
     else:
         other = {"onnx": "tflite", "tflite": "onnx"}[file_format(None)]
         options = {what: "float16" if what == "precision" else other}
