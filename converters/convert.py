@@ -1,6 +1,9 @@
-"""One checkpoint in, one runnable model out: reader, passes, writer, model card, in that order.
+"""One checkpoint in, one runnable model out, with the proof of what it kept.
 
-Needs numpy, h5py or onnx for the format that is read, and onnx or LiteRT for the one that is written; nothing in a
+The chain: reader, passes, writer with the model card, and then the written bytes against the float network, on faces
+that the model was not calibrated on. A model that misses its gate is not put in place; its report is.
+
+Needs numpy, h5py or onnx for the format that is read, and onnx or LiteRT for the one that is written. Nothing in a
 checkpoint is executed.
 """
 
@@ -11,54 +14,68 @@ import logging
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
-from ghostface_edge import signatures
-from ghostface_edge._version import __version__
 from ghostface_edge.atomic import replacing
-from ghostface_edge.card import ARCFACE_ALIGNMENT, InputSpec, ModelCard, Source, write_card
-from ghostface_edge.catalog import KNOWN_MODELS
-from ghostface_edge.errors import CheckpointError, ConversionError, OptionError
-from ghostface_edge.thresholds import measured_thresholds
+from ghostface_edge.card import LAYOUTS, ModelCard, write_card
+from ghostface_edge.embedding import input_tensor
+from ghostface_edge.errors import ConversionError, GateError, OptionError, RuntimeMissingError
 
-from .graph import Add, Conv, Graph
-from .keras_h5 import EMBEDDING, read_keras_h5
+from .calibration import Calibration, calibrate
+from .faces import Crops, Faces, read_faces
+from .gate import DEFAULT_GATES, Gate
+from .graph import FloatArray, Graph
+from .judging import judge
+from .manifest import read_manifest, tool_versions, write_manifest
 from .onnx_writer import write_onnx
-from .passes.fold_batch_norm import fold_batch_norm
-from .passes.lower_prelu import lower_prelu
-from .passes.merge_heads import merge_heads
-from .passes.normalise_slopes import normalise_slopes
-from .passes.swap_colours import swap_colours
+from .parity import Parity
+from .preparation import (
+    CALIBRATED,
+    PRELU_FORMS,
+    Prepared,
+    detector_graph,
+    picture_affine,
+    prepare_float,
+    prepare_integers,
+    prepare_mixed,
+    prepare_naive,
+)
+from .report import Report
+from .shipped import read_calibration, shipped_calibration
 from .tflite_writer import write_tflite
-from .yunet_onnx import read_yunet_onnx
+from .trained_model import SourceOptions, TrainedModel, read_trained_model
 
 _log = logging.getLogger(__name__)
 
-PRECISIONS = {"onnx": ("float32",), "tflite": ("float32", "float16")}
-"""The file formats, and the numerical forms of each."""
+PRECISIONS = {
+    "onnx": ("float32", "float16", "int8"),
+    "tflite": ("float32", "float16", "dynamic", "int8", "int16x8", "mixed"),
+}
+"""The file formats, and the numerical forms of each.
 
-PRELU_FORMS = ("lowered", "native")
-_FASTEST_PRELU = {"onnx": "lowered", "tflite": "native"}
-"""ONNX Runtime: see ``passes/lower_prelu.py``. XNNPACK's own PRELU is as fast as any sum, and one operator less.
-
-LiteRT 2.3, x86-64, one thread, forms in random turn, median ms of native / lowered: width 0.5, stem stride 2: 0.95 /
-0.97, as float16: 0.94 / 0.97; width 1.3, stride 2: 2.71 / 2.86; width 1.3, stride 1: 7.54 / 7.94.
+``dynamic`` has int8 weights and float activations and needs no faces; ``int8`` and ``int16x8`` are integers throughout;
+``mixed`` is int8 with as many operators in float as its gate demands.
 """
+
+HELD_OUT = 500
+"""Faces that a model is judged by; where it is calibrated, at most half of the faces are held out."""
+
+_SYNTHETIC = 4
+_NAIVE = 200
+_MIXED = 64
+"""Faces that the naive way takes its extremes from, and that mixed precision is chosen by."""
+
+_ALIKE = ("float32", "float16")
+"""Precisions at which the thresholds that were measured in float32 hold: tests keep float16 within cosine 0.9999 of
+float32, or 0.9998 where the processor computes in float16."""
 
 _DETECTOR_LAYOUT = {"onnx": "NCHW", "tflite": "NHWC"}
 """What each format computes in. Transposing 640 x 640 pixels inside ONNX Runtime takes 0.5 ms, splitting bytes 0.1."""
-
-_UNKNOWN_LICENCE = "unknown: ask the source of the checkpoint"
-_MAX_BYTES = 512 << 20
-_ZIP = b"PK\x03\x04"
-_ONNX = b"\x08"
-"""Key of the first field of every ONNX file: ``ModelProto.ir_version``."""
-_YUNET_2023MAR_PARAMETERS = 53_104
-_PRODUCER = f"ghostface-edge {__version__}"
 
 
 @dataclass(frozen=True)
@@ -72,6 +89,12 @@ class Conversion:
         parameters: Values stored in the checkpoint's network, the normalisation statistics among them.
         macs: Multiplications of all convolutions for one picture; at 640 x 640 where the size is open.
         seconds: Time it took.
+        size: Bytes of the file.
+        left_out: Layers of the checkpoint that the model does not have, such as a training head behind the embedding.
+        parity: The written file against the float network; None where it was not measured.
+        notes: What else there is to know, a sentence each.
+        report: The report for people, HTML, with the same as ``.json`` beside it; None for a detector.
+        calibration: The statistics that a calibrated model was made from, for the same conversion without faces.
     """
 
     path: Path
@@ -80,10 +103,40 @@ class Conversion:
     parameters: int
     macs: int
     seconds: float
+    size: int
+    left_out: tuple[str, ...] = ()
+    parity: Parity | None = None
+    notes: tuple[str, ...] = ()
+    report: Path | None = None
+    calibration: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**vars(self), "path": str(self.path), "card": self.card.to_dict(), "seconds": round(self.seconds, 3)}
+        return {
+            **vars(self),
+            "path": str(self.path),
+            "card": self.card.to_dict(),
+            "seconds": round(self.seconds, 3),
+            "left_out": list(self.left_out),
+            "parity": self.parity and self.parity.to_dict(),
+            "notes": list(self.notes),
+            "report": self.report and str(self.report),
+            "calibration": self.calibration and str(self.calibration),
+        }
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Options that decide about the numbers in the file."""
+
+    to: str
+    precision: str
+    gate: Gate | None
+    equalise: bool
+    prelu: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "gate": None if self.gate is None else self.gate.to_dict()}
 
 
 def convert(
@@ -92,96 +145,281 @@ def convert(
     *,
     to: str = "onnx",
     precision: str = "float32",
+    faces: str | os.PathLike[str] | Faces | None = None,
+    calibration: str | os.PathLike[str] | Calibration | None = None,
+    gate: Gate | str = "default",
+    equalise: bool = True,
+    integer_io: bool = False,
+    layout: str | None = None,
+    batch: int | None = None,
     prelu: str | None = None,
     licence: str | None = None,
     name: str | None = None,
+    architecture: str | None = None,
+    hard_sigmoid: str | None = None,
+    mean: float | None = None,
+    scale: float | None = None,
+    colour_order: str | None = None,
+    size: int | None = None,
 ) -> Conversion:
     """Convert a checkpoint.
 
     Args:
-        source: A GhostFaceNetV1 as a whole Keras 2 model (``.h5``), or OpenCV Zoo's YuNet (``.onnx``). What it is, is
-            decided by its content.
-        output: Folder for ``<stem of the source>.<to>``; created if absent. A file of that name is replaced.
+        source: A GhostFaceNet as a whole model of Keras 2 or Keras 3 (``.h5``, ``.keras``) or as weights alone
+            (``.h5``), an embedder that another trainer exported (``.onnx``), or OpenCV Zoo's YuNet (``.onnx``). What it
+            is, is decided by its content.
+        output: Folder for the model, ``manifest.json`` and the report; created if absent. A file of a model's name is
+            replaced: ``<stem of the source>.<to>``, with ``_<precision>`` before the dot where that is not float32.
         to: File format: ``onnx`` or ``tflite``.
         precision: Numerical form, one of those that :data:`PRECISIONS` lists for the format.
-        prelu: ``lowered`` to several operations, or ``native`` as one PRelu operator; by default what runs faster in
-            this format.
+        faces: A folder of photos or of aligned crops. The precisions in :data:`CALIBRATED` take their ranges from one
+            part of it; every precision is judged by the rest.
+        calibration: Statistics that an earlier conversion saved, in place of faces; by default those that ship with
+            this package for a known checkpoint.
+        gate: What the model must keep of float: a :class:`Gate`, a text such as ``cosine=0.985``, ``default`` or
+            ``off``. It applies where there are faces to judge by; float32 and float16 are held to it in any case.
+        equalise: False quantises the network as other converters do, for comparison: nothing against unequal channels,
+            and the plain extremes as ranges.
+        integer_io: The picture goes in and the embedding comes out as integers (TFLite int8 and int16x8).
+        layout: Of an ONNX embedder's input: ``NHWC`` (the default), or ``NCHW`` for OpenCV and InsightFace.
+        batch: Pictures per run of an ONNX embedder; by default any number.
+        prelu: ``lowered`` to several operations, or ``native`` as one PRelu operator, in float embedders; by default
+            what runs faster in this format.
         licence: Terms of the weights, in words, for the model card; by default those of a known checkpoint.
         name: What people call the model; by default the stem of the source.
+        architecture: The network that a file of weights alone belongs to, such as ``ghostfacenet-v1-1.3-2``; see
+            :func:`~ghostface_edge.converters.architectures.architecture`.
+        hard_sigmoid: Whose ``hard_sigmoid`` is meant, ``keras2`` or ``keras3``, for a file that does not say which
+            Keras wrote it.
+        mean: Grey level that an embedder's network wants subtracted from pixels in 0..255. Needed for an ``.onnx``
+            embedder, as scale and colour order are, unless the file carries our model card; by default upstream's.
+        scale: Factor after the subtraction.
+        colour_order: ``RGB`` or ``BGR``.
+        size: Height and width of the picture, for an ``.onnx`` embedder that leaves them open.
 
     Returns:
-        The conversion. The same source and options give the same bytes.
+        The conversion. The same source, faces and options give the same bytes.
 
     Raises:
-        OptionError: A format, precision or form that does not exist, or an output that would replace the source.
+        OptionError: An option that does not exist, does not fit the source, the format or the precision, or is missing;
+            or an output that would replace the source.
         CheckpointError: The source is no such checkpoint, is damaged or cannot be read.
         UnsupportedLayerError: The network has a layer that cannot be translated.
+        CalibrationError: Faces or statistics that cannot be used.
+        GateError: The model lost more than the gate allows. Its report is written, the model is not.
         ConversionError: The model cannot be written.
-        RuntimeMissingError: h5py, onnx or LiteRT is needed and not installed.
+        RuntimeMissingError: h5py, onnx, ONNX Runtime or LiteRT is needed and not installed.
     """
     start = time.perf_counter()
     _choose("to", to, PRECISIONS)
     _choose("precision", precision, PRECISIONS[to], f" for to={to!r}")
-    prelu = _FASTEST_PRELU[to] if prelu is None else prelu
-    _choose("prelu", prelu, PRELU_FORMS)
+    if layout is not None:
+        _choose("layout", layout, LAYOUTS)
+    if prelu is not None:
+        _choose("prelu", prelu, PRELU_FORMS)
+    if to != "onnx" and (layout, batch) != (None, None):
+        raise OptionError(f"layout and batch are choices for to='onnx'; a .{to} file has one form")
+    if integer_io and precision not in ("int8", "int16x8"):
+        raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for {precision}")
+    asked = _Asked(to, precision, gate if isinstance(gate, Gate) else Gate.parse(gate, precision), equalise, prelu)
     source = Path(source)
-    path = Path(output) / f"{source.stem}.{to}"
-    data = _read(source)
-    if os.path.exists(path) and os.path.samefile(path, source):
+    folder = Path(output)
+    path = folder / f"{source.stem}{'' if precision == 'float32' else '_' + precision}.{to}"
+    if _same_file(path, source):
         raise OptionError(f"output={str(output)!r} would replace the source {source}: choose another folder")
-    origin = Source(_printable(source.name), hashlib.sha256(data).hexdigest(), len(data))
-    if licence is None:
-        licence = next((known.licence for known in KNOWN_MODELS if known.sha256 == origin.sha256), _UNKNOWN_LICENCE)
-    name = _printable(source.stem) if name is None else name
-    if data.startswith(signatures.HDF5):
-        checkpoint = read_keras_h5(data, str(source))
-        graph = embedder_graph(checkpoint, prelu)
-        card = _embedder_card(checkpoint, origin, precision, licence, name)
+    options = SourceOptions(architecture, hard_sigmoid, mean, scale, colour_order, size)
+    model = read_trained_model(source, options, licence=licence, name=name)
+    read_manifest(folder)  # a foreign file of that name is found before the work is done
+    if model.card.kind == "detector":
+        _only_for_embedders(str(source), faces=faces, calibration=calibration, layout=layout, prelu=prelu)
+        card = replace(model.card, precision=precision, input=replace(model.card.input, layout=_DETECTOR_LAYOUT[to]))
+        prepared, judged_by = Prepared(detector_graph(model.graph)), None
     else:
-        checkpoint = read_yunet_onnx(data, str(source))
-        graph = detector_graph(checkpoint)
-        card = _detector_card(checkpoint, origin, _DETECTOR_LAYOUT[to], precision, licence, name)
-    if to == "onnx":
-        model = write_card(write_onnx(graph, card.converter, layout=card.input.layout), card)
-    else:
-        model = write_tflite(graph, card)
-    _write(path, model)
+        card = replace(
+            model.card,
+            precision=precision,
+            input=replace(model.card.input, layout=layout or "NHWC"),
+            thresholds=model.card.thresholds if precision in _ALIKE else (),
+        )
+        given = read_faces(faces) if isinstance(faces, (str, os.PathLike)) else faces
+        prepared, judged_by = _prepared(model, asked, given, calibration)
+    data = _written(prepared, card, to, batch=batch, integer_io=integer_io)
+    report = (
+        None
+        if model.card.kind == "detector"
+        else _judged(data, path.name, card, model, prepared, judged_by, asked.gate)
+    )
+    parity = None if report is None else report.parity
+    pages = None
+    if report is not None and (judged_by is not None or not report.passed):
+        pages = _save_report(path, report)
+    if report is not None and not report.passed:
+        raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}. The report: {pages}")
+    statistics = None
+    if prepared.calibration is not None:
+        statistics = path.with_name(f"{path.stem}.calibration.json")
+        _write(statistics, prepared.calibration.to_json().encode())
+    _write(path, data)
+    write_manifest(
+        folder,
+        path.name,
+        {
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+            "source": dict(vars(card.source)),
+            "tools": {"ghostface-edge": card.converter, **tool_versions()},
+            "options": {**asked.to_dict(), "integer_io": integer_io, "layout": layout, "batch": batch, **vars(options)},
+            "faces": None if judged_by is None else judged_by.to_dict(),
+            "calibration": None if prepared.calibration is None else _summary(prepared.calibration),
+            "parity": None if parity is None else parity.to_dict(),
+            "notes": list(prepared.notes),
+        },
+    )
     result = Conversion(
         path=path,
         card=card,
-        nodes=len(graph.nodes),
-        parameters=checkpoint.parameters(),
-        macs=_macs(checkpoint),
+        nodes=len(prepared.graph.nodes),
+        parameters=model.graph.parameters(),
+        macs=_macs(model.graph),
         seconds=time.perf_counter() - start,
+        size=len(data),
+        left_out=model.left_out,
+        parity=parity,
+        notes=prepared.notes,
+        report=pages,
+        calibration=statistics,
     )
     _log.info("%s: %s, %d nodes, %.2f s", path, card.model_id, result.nodes, result.seconds)
     return result
 
 
-def embedder_graph(checkpoint: Graph, prelu: str = "lowered") -> Graph:
-    """The network of a checkpoint as it is written.
+def _prepared(
+    model: TrainedModel,
+    asked: _Asked,
+    faces: Faces | None,
+    calibration: str | os.PathLike[str] | Calibration | None,
+) -> tuple[Prepared, Faces | None]:
+    """What to write, and the faces to judge it by."""
+    precision = asked.precision
+    calibrating, judging = (None, None) if faces is None else faces.split(HELD_OUT)
+    if precision not in CALIBRATED:
+        if calibration is not None or not asked.equalise:
+            raise OptionError(f"calibration and equalise are for {', '.join(CALIBRATED)}, not for {precision}")
+        return prepare_float(model.graph, asked.to, asked.prelu), judging
+    if asked.prelu is not None:
+        raise OptionError(f"prelu is for float models: {precision} has its own form")
+    spec = model.card.input
+    pictures = None if calibrating is None else input_tensor(calibrating.crops, spec)
+    if not asked.equalise:
+        if pictures is None or precision == "mixed":
+            raise OptionError("equalise=False needs faces to take ranges from, and is for int8 and int16x8")
+        return prepare_naive(model.graph, precision, pictures[:_NAIVE], picture_affine(spec)), judging
+    calibration = _calibration(model, calibration, pictures)
+    if precision == "mixed":
+        if pictures is None:
+            raise OptionError("mixed needs faces to choose by: give a folder with faces= (--faces)")
+        cosine = (asked.gate or DEFAULT_GATES[precision]).cosine
+        return prepare_mixed(model.graph, calibration, pictures[:_MIXED], cosine), judging
+    return prepare_integers(model.graph, precision, calibration), judging
 
-    Raises:
-        CheckpointError: Its weights are so large that folding them overflows float32.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        graph = fold_batch_norm(checkpoint)
-        if prelu == "lowered":
-            graph = lower_prelu(normalise_slopes(graph))
-    for node in graph.nodes:
-        if not all(np.isfinite(array).all() for array in node.weights().values()):
-            raise CheckpointError(f"the weights of {node.name!r} are too large: they overflow float32 when folded")
-    return graph
+
+def _calibration(
+    model: TrainedModel,
+    calibration: str | os.PathLike[str] | Calibration | None,
+    pictures: FloatArray | None,
+) -> Calibration:
+    """The calibration that was given, a new one from faces, or the one that ships for a known checkpoint."""
+    checkpoint = model.card.source.sha256
+    if isinstance(calibration, Calibration):
+        return calibration
+    if calibration is not None:
+        return read_calibration(calibration, checkpoint)
+    if pictures is not None:
+        affine = picture_affine(model.card.input)
+        return calibrate(model.graph, pictures, checkpoint_sha256=checkpoint, picture=affine)
+    shipped = shipped_calibration(checkpoint)
+    if shipped is None:
+        raise OptionError(
+            "integers need to see faces: give a folder of a few hundred photos or aligned crops with faces= (--faces), "
+            "or what an earlier conversion saved with calibration= (--calibration)"
+        )
+    return shipped
 
 
-def detector_graph(checkpoint: Graph) -> Graph:
-    """YuNet as it is written: RGB in, one output per stride."""
-    return merge_heads(swap_colours(checkpoint))
+def _written(prepared: Prepared, card: ModelCard, to: str, *, batch: int | None, integer_io: bool) -> bytes:
+    if to == "tflite":
+        return write_tflite(prepared.graph, card, prepared.quantization, integer_io=integer_io)
+    content = write_onnx(
+        prepared.graph,
+        card.converter,
+        layout=card.input.layout,
+        batch=batch,
+        precision="float16" if card.precision == "float16" else "float32",
+        quantization=prepared.quantization,
+    )
+    return write_card(content, card)
 
 
-def _printable(text: str) -> str:
-    """A file name as text that can be written down; bytes that are no UTF-8 become question marks."""
-    return text.encode(errors="replace").decode()
+def _judged(
+    data: bytes,
+    name: str,
+    card: ModelCard,
+    model: TrainedModel,
+    prepared: Prepared,
+    faces: Faces | None,
+    gate: Gate | None,
+) -> Report:
+    if faces is not None:
+        crops, what = faces.crops, f"{len(faces)} faces that it was not calibrated on"
+    else:
+        crops, what = _noise(card.crop_size), "pictures made of noise, not faces: no faces were given"
+        gate = gate if card.precision in ("float32", "float16") else None
+    try:
+        return judge(
+            data,
+            name,
+            card,
+            checkpoint=model.graph,
+            written=prepared.graph,
+            crops=crops,
+            faces=what,
+            gate=gate,
+            notes=prepared.notes,
+        )
+    except RuntimeMissingError as error:
+        if faces is not None:
+            raise
+        _log.warning("%s was written and not run: %s", name, error)
+        what = "nothing: its runtime is not installed"
+        return Report(name, len(data), card, None, (), None, what, notes=prepared.notes)
+
+
+def _noise(side: int) -> Crops:
+    """A few pictures of smooth noise, always the same: enough to see that a file computes what it should."""
+    coarse = np.random.default_rng(0).integers(0, 256, (_SYNTHETIC, 8, 8, 3), np.uint8)
+    return np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC) for picture in coarse])
+
+
+def _summary(calibration: Calibration) -> dict[str, Any]:
+    content = calibration.to_json().encode()
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "pictures": calibration.pictures,
+        "digest": calibration.digest,
+    }
+
+
+def _save_report(path: Path, report: Report) -> Path:
+    page = path.with_name(f"{path.name}.report.html")
+    _write(page, report.to_html().encode())
+    _write(page.with_suffix(".json"), report.to_json().encode())
+    return page
+
+
+def _only_for_embedders(label: str, **options: object) -> None:
+    for key, value in options.items():
+        if value is not None:
+            raise OptionError(f"{key} is for embedders, and {label} is a detector: leave it out")
 
 
 def _choose(argument: str, value: str, choices: Iterable[str], where: str = "") -> None:
@@ -189,82 +427,11 @@ def _choose(argument: str, value: str, choices: Iterable[str], where: str = "") 
         raise OptionError(f"{argument}={value!r} does not exist{where}; choose from: {', '.join(choices)}")
 
 
-def _read(source: Path) -> bytes:
-    """The whole file, once, so that what is hashed is what is parsed."""
+def _same_file(path: Path, source: Path) -> bool:
     try:
-        if not source.is_file():
-            raise CheckpointError(f"{source} is no file" if source.exists() else f"there is no file {source}")
-        size = source.stat().st_size
-        if size > _MAX_BYTES:
-            raise CheckpointError(f"{source} has {size} bytes, more than the {_MAX_BYTES} that a checkpoint may have")
-        data = source.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{source} cannot be read: {error.strerror}") from error
-    if not data:
-        raise CheckpointError(f"{source} is empty")
-    if data.startswith(signatures.GIT_LFS):
-        raise CheckpointError(f"{source} is a Git LFS pointer, not the checkpoint itself. Fetch it: git lfs pull")
-    if data.startswith(_ZIP):
-        raise CheckpointError(
-            f"{source} is a zip file, perhaps a Keras 3 .keras file; only whole Keras 2 models (.h5) are read. "
-            "Save it with tf_keras (Keras 2): model.save('model.h5')"
-        )
-    if not data.startswith((signatures.HDF5, _ONNX)):
-        raise CheckpointError(f"{source} is neither a Keras .h5 checkpoint nor an ONNX file")
-    return data
-
-
-def _embedder_card(checkpoint: Graph, origin: Source, precision: str, licence: str, name: str) -> ModelCard:
-    architecture = _embedder_architecture(checkpoint)
-    picture = checkpoint.input
-    return ModelCard(
-        kind="embedder",
-        model_id=f"{architecture}-{origin.sha256[:8]}",
-        name=name,
-        architecture=architecture,
-        precision=precision,
-        # Upstream data.py and evals.py: (picture - 127.5) * 0.0078125, RGB.
-        input=InputSpec(picture.height, picture.width, "NHWC", "RGB", mean=127.5, scale=1 / 128),
-        source=origin,
-        converter=_PRODUCER,
-        licence=licence,
-        alignment=ARCFACE_ALIGNMENT,
-        embedding_size=checkpoint.shapes()[EMBEDDING][0],
-        # Measured in float32. A float16 file has them too: tests hold its embeddings within cosine 0.9999 of float32's,
-        # or 0.9998 where the processor computes in float16.
-        thresholds=measured_thresholds(origin.sha256),
-    )
-
-
-def _detector_card(
-    checkpoint: Graph, origin: Source, layout: str, precision: str, licence: str, name: str
-) -> ModelCard:
-    architecture = "yunet-2023mar" if checkpoint.parameters() == _YUNET_2023MAR_PARAMETERS else "yunet"
-    return ModelCard(
-        kind="detector",
-        model_id=f"{architecture}-{origin.sha256[:8]}",
-        name=name,
-        architecture=architecture,
-        precision=precision,
-        input=InputSpec(None, None, layout, "RGB", mean=0.0, scale=1.0),
-        source=origin,
-        converter=_PRODUCER,
-        licence=licence,
-    )
-
-
-def _embedder_architecture(checkpoint: Graph) -> str:
-    """Such as ``ghostfacenet-v1-0.5-2``: version, width and stride of the stem; ``custom`` for another network.
-
-    GhostFaceNetV1 has 16 bottlenecks, each with one Add, and its last convolution before the head makes
-    512 x width channels, rounded to a multiple of 4 (upstream ``backbones/ghost_model.py``).
-    """
-    convs = [node for node in checkpoint.nodes if isinstance(node, Conv)]
-    bottlenecks = sum(isinstance(node, Add) for node in checkpoint.nodes)
-    if bottlenecks != 16 or len(convs) < 3:
-        return "custom"
-    width = round(convs[-2].output_channels / 512, 2)
-    return f"ghostfacenet-v1-{width}-{convs[0].strides[0]}"
+        return path.exists() and source.exists() and path.samefile(source)
+    except (OSError, ValueError):
+        return False
 
 
 def _macs(checkpoint: Graph) -> int:

@@ -2,7 +2,7 @@
 
 The file is parsed from memory, and nothing in it may make the HDF5 library open another file or allocate more than
 the file holds: links other than hard links, external and virtual storage, and filters are refused before the library
-follows them. Keras 2 uses none of these.
+follows them. Keras uses none of these.
 """
 
 from __future__ import annotations
@@ -18,9 +18,14 @@ from ghostface_edge.errors import CheckpointError
 from .graph import FloatArray
 from .requirement import missing_package
 
-"""First bytes of every HDF5 file (HDF5 File Format Specification 3.0, section II.A)."""
-
 _MAX_MEMBERS = 64
+"""Of a layer's group."""
+
+_MOST_MEMBERS = 10_000
+"""Of the group that holds all layers."""
+
+_MOST_NAMES = 10_000
+"""Of an attribute that lists layers. A GhostFaceNetV2 has about 700."""
 
 
 class Hdf5File:
@@ -51,15 +56,34 @@ class Hdf5File:
         """Free the file."""
         self._root.close()
 
-    def text(self, name: str) -> str | None:
-        """A text attribute of the root; None where it is absent."""
-        try:
-            return self._attribute(name)
-        except CheckpointError:
-            raise
-        except Exception as error:
-            # What h5py raises here depends on the C library's error stack.
-            raise _damaged(f"attribute {name!r} cannot be read", error) from error
+    def text(self, name: str, group: str = "") -> str | None:
+        """A text attribute of a group, by default the root; None where it or the group is absent."""
+        found = self._strings(name, group)
+        if found is None:
+            return None
+        if found.shape != ():
+            raise CheckpointError(f"its attribute {name!r} is no text")
+        return _decoded(name, found.item())
+
+    def names(self, name: str, group: str = "") -> tuple[str, ...] | None:
+        """An attribute that lists names; None where it or the group is absent."""
+        found = self._strings(name, group)
+        if found is None:
+            return None
+        if found.ndim != 1:
+            raise CheckpointError(f"its attribute {name!r} is no list of names")
+        return tuple(_decoded(name, item) for item in found)
+
+    def has(self, path: str) -> bool:
+        """Whether there is an object of this path."""
+        return self._find(path) is not None
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """Names in a group, none where it is absent or is no group."""
+        names = self._members(group, _MOST_MEMBERS) or []
+        if len(names) == _MOST_MEMBERS:
+            raise CheckpointError(f"the group {group!r} holds {_MOST_MEMBERS} members or more")
+        return tuple(names)
 
     def arrays(self, group: str) -> tuple[str, ...]:
         """Paths of the data sets in a group and in the groups below it; empty where there is no such group."""
@@ -69,7 +93,7 @@ class Hdf5File:
             if not waiting:
                 return tuple(found)
             path = waiting.pop()
-            members = self._members(path)
+            members = self._members(path, _MAX_MEMBERS)
             if members is None:
                 found.append(path)
             else:
@@ -114,29 +138,43 @@ class Hdf5File:
             raise CheckpointError(f"{where} hold a value that is not finite")
         return values
 
-    def _attribute(self, name: str) -> str | None:
-        root, key = self._root.id, name.encode()
-        if not self._h5py.h5a.exists(root, key):
+    def _strings(self, name: str, group: str) -> Any | None:
+        """The text of an attribute, as an array of str or bytes."""
+        found = self._find(group)
+        try:
+            return None if found is None else self._read_strings(found, name)
+        except CheckpointError:
+            raise
+        except Exception as error:
+            # What h5py raises here depends on the C library's error stack.
+            raise _damaged(f"attribute {name!r} cannot be read", error) from error
+
+    def _read_strings(self, found: Any, name: str) -> Any | None:
+        key = name.encode()
+        if not self._h5py.h5a.exists(found, key):
             return None
-        attribute = self._h5py.h5a.open(root, key)
-        if attribute.shape != () or self._h5py.check_string_dtype(attribute.dtype) is None:
+        attribute = self._h5py.h5a.open(found, key)
+        count = int(np.prod(attribute.shape, dtype=object))
+        if count == 0:
+            return np.empty(0, dtype=object)
+        if self._h5py.check_string_dtype(attribute.dtype) is None or count > _MOST_NAMES:
             raise CheckpointError(f"its attribute {name!r} is no text")
         variable = attribute.get_type().is_variable_str()
-        declared = _declared_lengths(self._data, key) if variable else [attribute.get_storage_size()]
+        declared = _declared_lengths(self._data, key, count) if variable else [attribute.get_storage_size()]
         if not declared or max(declared) > len(self._data):
             raise CheckpointError(f"it is damaged: attribute {name!r} is longer than the file")
-        value = np.empty((), dtype=attribute.dtype)
+        value = np.empty(attribute.shape, dtype=attribute.dtype)
         attribute.read(value)
-        return str(value.item().decode())
+        return value
 
-    def _members(self, path: str) -> list[str] | None:
-        """Names in a group, none where it is absent; None for something that is no group."""
+    def _members(self, path: str, limit: int) -> list[str] | None:
+        """Names in a group, at most so many, none where it is absent; None for something that is no group."""
         found = self._find(path)
         if found is not None and not isinstance(found, self._h5py.h5g.GroupID):
             return None
         try:
             # The caller refuses a group of this many.
-            return [] if found is None else [name.decode() for name in islice(found, _MAX_MEMBERS)]
+            return [] if found is None else [name.decode() for name in islice(found, limit)]
         except Exception as error:
             raise _damaged(f"the group {path!r} cannot be listed", error) from error
 
@@ -159,12 +197,20 @@ class Hdf5File:
             raise _damaged(f"{path!r} cannot be opened", error) from error
 
 
-def _declared_lengths(data: bytes, key: bytes) -> list[int]:
-    """Lengths that the attribute messages of this name declare for their variable-length text.
+def _decoded(name: str, value: bytes | str) -> str:
+    try:
+        return value if isinstance(value, str) else bytes(value).decode()
+    except (UnicodeDecodeError, TypeError) as error:
+        raise _damaged(f"attribute {name!r} is no text", error) from error
+
+
+def _declared_lengths(data: bytes, key: bytes, count: int) -> list[int]:
+    """Lengths that the attribute messages of this name declare for their ``count`` texts of variable length.
 
     The library allocates that much, up to 4 GB, before it notices that the file does not hold it, and has no call to
     ask for it first. Layout: HDF5 File Format Specification 3.0, section IV.A.2.m: name, type and space follow the
-    header, padded to 8 bytes in version 1; then comes the value, which starts with the length.
+    header, padded to 8 bytes in version 1; then come the values, of 16 bytes each, which start with the length. A text
+    that is absent has the length 0.
     """
     lengths: list[int] = []
     at = data.find(key + b"\0")
@@ -174,8 +220,8 @@ def _declared_lengths(data: bytes, key: bytes) -> list[int]:
                 continue
             sizes = struct.unpack_from("<3H", data, header + 2)
             value = at + sum(-(-size // align) * align for size in sizes)
-            if sizes[0] == len(key) + 1 and value + 4 <= len(data):
-                lengths += struct.unpack_from("<I", data, value)
+            if sizes[0] == len(key) + 1 and value + 16 * (count - 1) + 4 <= len(data):
+                lengths += (struct.unpack_from("<I", data, value + 16 * number)[0] for number in range(count))
         at = data.find(key + b"\0", at + 1)
     return lengths
 

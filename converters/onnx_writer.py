@@ -1,21 +1,31 @@
 """Writes a graph as an ONNX file.
 
 The picture comes in as (batch, height, width, channels), which is how decoded photos lie in memory, and one Transpose
-brings it to the channels-first order that ONNX operators want; or it comes in channels first. Outputs that are maps
-leave as (batch, height, width, channels).
+brings it to the channels-first order that ONNX operators want; or it comes in channels first, which OpenCV and
+InsightFace demand. Outputs that are maps leave as (batch, height, width, channels).
 Sizes that the graph leaves open become the symbolic dimensions ``height`` and ``width``, which ONNX Runtime can fix
 when it loads the file (free dimension overrides). The same graph gives the same bytes.
+
+A float16 file stores its weights as float16, with a Cast to float32 behind each, and computes in float32. Runtimes fold
+the Casts when they load it: ONNX Runtime then runs it as it runs a float32 file of twice the bytes, and OpenCV reads it
+too. Computing in float16 gains nothing on ONNX Runtime's CPU kernels: version 1.32 widens such a network again when it
+loads it (x86-64, official W0.5-S2 checkpoint, one thread: float32 1.28 ms, float16 weights 1.36, float16 network 1.34;
+cosine to float32 0.999995 either way), and older versions put Casts around each operator.
+
+Integers are written by ``onnx_qdq.py``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ghostface_edge.errors import ConversionError
+from ghostface_edge.card import LAYOUTS
+from ghostface_edge.errors import ConversionError, OptionError
 
 from .graph import (
     Add,
@@ -24,6 +34,7 @@ from .graph import (
     Concat,
     Conv,
     Flatten,
+    FloatArray,
     GlobalAveragePool,
     Graph,
     HardSigmoid,
@@ -39,38 +50,65 @@ from .graph import (
     Sigmoid,
     Upsample2x,
 )
+from .onnx_nodes import OnnxNodes, onnx_kernel
+from .onnx_qdq import ACTIVATIONS, Qdq
+from .quantization import Quantization
 from .requirement import missing_package
 
 OPSET = 17
 IR_VERSION = 8
 """Opset 17 and IR 8 belong to ONNX 1.12: every ONNX Runtime from 1.12 on reads them."""
 
+PRECISIONS = ("float32", "float16")
+"""How the weights of float operators may be stored."""
+
 _TO_CHANNELS_FIRST = [0, 3, 1, 2]
 _TO_CHANNELS_LAST = [0, 2, 3, 1]
 
 
-def write_onnx(graph: Graph, producer: str, *, layout: str = "NHWC") -> bytes:
+def write_onnx(
+    graph: Graph,
+    producer: str,
+    *,
+    layout: str = "NHWC",
+    batch: int | None = None,
+    precision: str = "float32",
+    quantization: Quantization | None = None,
+    activations: str = "uint8",
+) -> bytes:
     """Serialise a graph.
 
     Args:
         graph: The network.
         producer: Program and version, for the file's header.
         layout: Of the input: ``NHWC`` or ``NCHW``.
+        batch: Pictures per run; by default any number, a symbolic dimension ``batch``.
+        precision: Of the weights of float operators: ``float32`` or ``float16``.
+        quantization: The tensors that are integers; none by default.
+        activations: How these are stored: ``uint8`` or ``int8``.
 
     Returns:
-        The bytes of an ONNX file with the input ``input`` and the graph's outputs, all float32 with a symbolic batch;
-        checked by ``onnx.checker``.
+        The bytes of an ONNX file with the input ``input`` and the graph's outputs, all float32; checked by
+        ``onnx.checker``.
 
     Raises:
-        ConversionError: A node that has no ONNX form, or a file that ONNX finds invalid.
+        OptionError: A layout, batch, precision or kind of integer that does not exist.
+        ConversionError: A node that has no ONNX form, a weight beyond the range of float16, a quantisation that does
+            not fit, or a file that ONNX finds invalid.
         RuntimeMissingError: The package onnx is not installed.
     """
+    _choose("layout", layout, LAYOUTS)
+    _choose("precision", precision, PRECISIONS)
+    _choose("activations", activations, ACTIVATIONS)
+    if batch is not None and batch < 1:
+        raise OptionError(f"batch={batch!r} is not a number of pictures: use 1 or more")
     try:
         import onnx
     except ImportError as error:
         raise missing_package("writing an .onnx model", "onnx") from error
-    writer = _Writer(onnx, graph, layout)
-    model = writer.model(producer)
+    body = OnnxNodes(onnx)
+    qdq = Qdq(body, graph, quantization or Quantization({}), activations)
+    model = _Writer(onnx, graph, body, qdq, layout, batch, precision).model(producer)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -79,37 +117,55 @@ def write_onnx(graph: Graph, producer: str, *, layout: str = "NHWC") -> bytes:
     return data
 
 
-class _Writer:
-    """Writes one graph; its state is the ONNX nodes and constants made so far."""
+def _choose(argument: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise OptionError(f"{argument}={value!r} does not exist; choose from: {', '.join(choices)}")
 
-    def __init__(self, onnx: Any, graph: Graph, layout: str) -> None:
+
+def _to_float16(name: str, values: FloatArray) -> NDArray[np.float16]:
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise ConversionError(f"the weights {name!r} go up to {np.abs(values).max():g}, which float16 cannot hold")
+    return half
+
+
+class _Writer:
+    """Writes one graph."""
+
+    def __init__(
+        self, onnx: Any, graph: Graph, body: OnnxNodes, qdq: Qdq, layout: str, batch: int | None, precision: str
+    ) -> None:
         self._onnx = onnx
         self._graph = graph
+        self._body = body
+        self._qdq = qdq
         self._channels_first = layout == "NCHW"
+        self._batch: int | str = "batch" if batch is None else batch
+        self._half = precision == "float16"
         fixed = graph.input.height is not None and graph.input.width is not None
         self._shapes = graph.shapes() if fixed else graph.shapes(640, 640)
         self._fixed = fixed
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
 
     def model(self, producer: str) -> Any:
         helper = self._onnx.helper
+        picture = self._graph.input.name
         maps = {name for name in self._graph.outputs if len(self._shapes[name]) == 3}
         # A map leaves the network under its own name only after it was transposed.
         self._renamed = {name: f"{name}/channels_first" for name in maps}
-        if not self._channels_first:
-            self._renamed[self._graph.input.name] = f"{self._graph.input.name}/channels_first"
+        if not self._channels_first or self._qdq.affine(picture):
+            self._renamed[picture] = f"{picture}/channels_first"
         for node in self._graph.nodes:
             self._write(node)
         for name in self._graph.outputs:
             if name in maps:
-                self._transpose(self._tensor(name), name, _TO_CHANNELS_LAST)
+                self._body.add("Transpose", [self._tensor(name)], name, perm=_TO_CHANNELS_LAST)
         graph = helper.make_graph(
-            self._nodes,
+            self._body.nodes,
             "network",
-            [self._value(self._graph.input.name)],
+            [self._value(picture)],
             [self._value(name) for name in self._graph.outputs],
-            self._constants,
+            self._body.constants,
         )
         return helper.make_model(
             graph,
@@ -127,73 +183,75 @@ class _Writer:
         if self._channels_first and name == self._graph.input.name:
             shape = (shape[2], *shape[:2])
         helper = self._onnx.helper
-        return helper.make_tensor_value_info(name, self._onnx.TensorProto.FLOAT, ["batch", *shape])
+        return helper.make_tensor_value_info(name, self._onnx.TensorProto.FLOAT, [self._batch, *shape])
 
     def _tensor(self, name: str) -> str:
         return self._renamed.get(name, name)
 
-    def _constant(self, name: str, array: NDArray[Any]) -> str:
-        self._constants.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
-        return name
+    def _weights(self, name: str, array: FloatArray) -> str:
+        """A constant in the precision of the file, seen by operators as float32."""
+        if not self._half:
+            return self._body.constant(name, array)
+        half = self._body.constant(f"{name}/float16", _to_float16(name, array))
+        return self._body.add("Cast", [half], name, to=self._onnx.TensorProto.FLOAT)
 
     def _per_channel(self, node: Node, field: str) -> str:
         """A weight of one value per channel, in the shape that spreads over (channels, height, width)."""
         array = node.weights()[field]
         spatial = len(self._shapes[node.name]) == 3
-        return self._constant(f"{node.name}/{field}", array.reshape(-1, 1, 1) if spatial else array)
-
-    def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
-        self._nodes.append(self._onnx.helper.make_node(kind, inputs, [output], name=output, **attributes))
-
-    def _transpose(self, source: str, output: str, order: list[int]) -> None:
-        self._add("Transpose", [source], output, perm=order)
+        return self._weights(f"{node.name}/{field}", array.reshape(-1, 1, 1) if spatial else array)
 
     def _write(self, node: Node) -> None:
-        output = self._tensor(node.name)
+        """Append the operator of a node, and round what it makes where that is stored in integers."""
         inputs = [self._tensor(name) for name in node.inputs]
+        output = self._tensor(node.name)
+        if self._qdq.affine(node.name) is None:
+            self._operator(node, inputs, output)
+        elif self._qdq.saturates(node):
+            self._qdq.round_trip(node.name, inputs[0], output)
+        else:
+            self._qdq.round_trip(node.name, self._operator(node, inputs, f"{output}/real"), output)
+
+    def _operator(self, node: Node, inputs: list[str], output: str) -> str:
+        """Append the operator of a node; the name of what it makes."""
+        add = self._body.add
         plain = {Relu: "Relu", Sigmoid: "Sigmoid", GlobalAveragePool: "GlobalAveragePool", Add: "Add", Mul: "Mul"}
         if isinstance(node, Input):
-            if not self._channels_first:
-                self._transpose(node.name, output, _TO_CHANNELS_FIRST)
-        elif isinstance(node, Conv):
-            self._conv(node, inputs, output)
-        elif isinstance(node, BatchNorm):
-            statistics = [
-                self._constant(f"{node.name}/{field}", node.weights()[field])
-                for field in ("gamma", "beta", "mean", "variance")
-            ]
-            self._add("BatchNormalization", inputs + statistics, output, epsilon=node.epsilon)
-        elif isinstance(node, PRelu):
-            self._add("PRelu", [*inputs, self._per_channel(node, "slope")], output)
-        elif isinstance(node, Scale):
-            self._add("Mul", [*inputs, self._per_channel(node, "factor")], output)
-        elif isinstance(node, HardSigmoid):
-            self._add("HardSigmoid", inputs, output, alpha=node.slope, beta=_hard_sigmoid_offset(node))
-        elif isinstance(node, MaxPool):
-            self._add("MaxPool", inputs, output, kernel_shape=[node.size] * 2, strides=[node.size] * 2)
-        elif isinstance(node, AveragePool):
-            self._add("AveragePool", inputs, output, kernel_shape=[node.size] * 2, strides=[node.size] * 2)
-        elif isinstance(node, Upsample2x):
-            self._upsample(inputs, output)
-        elif isinstance(node, ResizeBilinear):
-            self._resize(node, inputs, output)
-        elif isinstance(node, Concat):
-            self._add("Concat", inputs, output, axis=1)
-        elif isinstance(node, Flatten):
-            self._flatten(self._shapes[node.inputs[0]], inputs, output)
-        elif type(node) in plain:
-            self._add(plain[type(node)], inputs, output)
-        else:
-            raise ConversionError(f"node {node.name!r}: {type(node).__name__} has no ONNX form")
+            if self._channels_first:
+                return node.name
+            return add("Transpose", [node.name], output, perm=_TO_CHANNELS_FIRST)
+        if isinstance(node, Conv):
+            return self._conv(node, inputs, output)
+        if isinstance(node, BatchNorm):
+            fields = ("gamma", "beta", "mean", "variance")
+            statistics = [self._weights(f"{node.name}/{field}", node.weights()[field]) for field in fields]
+            return add("BatchNormalization", inputs + statistics, output, epsilon=node.epsilon)
+        if isinstance(node, PRelu):
+            return add("PRelu", [*inputs, self._per_channel(node, "slope")], output)
+        if isinstance(node, Scale):
+            return add("Mul", [*inputs, self._per_channel(node, "factor")], output)
+        if isinstance(node, HardSigmoid):
+            return add("HardSigmoid", inputs, output, alpha=node.slope, beta=_hard_sigmoid_offset(node))
+        if isinstance(node, MaxPool):
+            return add("MaxPool", inputs, output, kernel_shape=[node.size] * 2, strides=[node.size] * 2)
+        if isinstance(node, AveragePool):
+            return add("AveragePool", inputs, output, kernel_shape=[node.size] * 2, strides=[node.size] * 2)
+        if isinstance(node, Upsample2x):
+            return self._upsample(inputs, output)
+        if isinstance(node, ResizeBilinear):
+            return self._resize(node, inputs, output)
+        if isinstance(node, Concat):
+            return add("Concat", inputs, output, axis=1)
+        if isinstance(node, Flatten):
+            return self._flatten(self._shapes[node.inputs[0]], inputs, output)
+        if type(node) in plain:
+            return add(plain[type(node)], inputs, output)
+        raise ConversionError(f"node {node.name!r}: {type(node).__name__} has no ONNX form")
 
-    def _conv(self, node: Conv, inputs: list[str], output: str) -> None:
-        order = (2, 3, 0, 1) if node.depthwise else (3, 2, 0, 1)
-        constants = [self._constant(f"{node.name}/kernel", node.kernel.transpose(order))]
-        if node.bias is not None:
-            constants.append(self._constant(f"{node.name}/bias", node.bias))
-        self._add(
+    def _conv(self, node: Conv, inputs: list[str], output: str) -> str:
+        return self._body.add(
             "Conv",
-            inputs + constants,
+            inputs + (self._qdq.weights(node) or self._float_weights(node)),
             output,
             group=node.output_channels if node.depthwise else 1,
             kernel_shape=list(node.kernel.shape[:2]),
@@ -201,9 +259,15 @@ class _Writer:
             pads=list(node.pads),
         )
 
-    def _upsample(self, inputs: list[str], output: str) -> None:
-        factors = self._constant(f"{output}/factors", np.array([1, 1, 2, 2], np.float32))
-        self._add(
+    def _float_weights(self, node: Conv) -> list[str]:
+        names = [self._weights(f"{node.name}/kernel", onnx_kernel(node.kernel, node.depthwise))]
+        if node.bias is not None:
+            names.append(self._weights(f"{node.name}/bias", node.bias))
+        return names
+
+    def _upsample(self, inputs: list[str], output: str) -> str:
+        factors = self._body.constant(f"{output}/factors", np.array([1, 1, 2, 2], np.float32))
+        return self._body.add(
             "Resize",
             [*inputs, "", factors],
             output,
@@ -212,24 +276,23 @@ class _Writer:
             nearest_mode="floor",
         )
 
-    def _resize(self, node: ResizeBilinear, inputs: list[str], output: str) -> None:
+    def _resize(self, node: ResizeBilinear, inputs: list[str], output: str) -> str:
         """By factors, because sizes would fix the batch (opset 18 could name axes, but OpenCV does not read those)."""
         height, width, _ = self._shapes[node.inputs[0]]
         factors = np.array([1, 1, _factor(node.height, height), _factor(node.width, width)], np.float32)
-        self._add(
+        return self._body.add(
             "Resize",
-            [*inputs, "", self._constant(f"{output}/factors", factors)],
+            [*inputs, "", self._body.constant(f"{output}/factors", factors)],
             output,
             mode="linear",
             coordinate_transformation_mode="half_pixel",
         )
 
-    def _flatten(self, shape: Shape, inputs: list[str], output: str) -> None:
+    def _flatten(self, shape: Shape, inputs: list[str], output: str) -> str:
         """In the order row, column, channel; a single pixel has only one order."""
         if prod(shape[:2]) > 1:
-            self._transpose(inputs[0], f"{output}/channels_last", _TO_CHANNELS_LAST)
-            inputs = [f"{output}/channels_last"]
-        self._add("Flatten", inputs, output)
+            inputs = [self._body.add("Transpose", inputs, f"{output}/channels_last", perm=_TO_CHANNELS_LAST)]
+        return self._body.add("Flatten", inputs, output)
 
 
 def _hard_sigmoid_offset(node: HardSigmoid) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .card import ModelCard
+from .card import InputSpec, ModelCard
 from .errors import InferenceError, ModelCardError, ModelInputError, OptionError
 from .runtime import Session
 
@@ -71,22 +71,13 @@ class Embedder:
         return np.concatenate(parts) if parts else np.empty((0, self.card.embedding_size), dtype=np.float32)
 
     def _run(self, crops: NDArray[np.uint8]) -> FloatArray:
-        embeddings = self._normalised(self.session.run(self._tensor(crops))[0], len(crops))
+        embeddings = self._normalised(self.session.run(input_tensor(crops, self.card.input))[0], len(crops))
         if self.flip:
-            mirrored = self._normalised(self.session.run(self._tensor(crops[:, :, ::-1]))[0], len(crops))
+            mirrored = self._normalised(
+                self.session.run(input_tensor(crops[:, :, ::-1], self.card.input))[0], len(crops)
+            )
             embeddings = self._normalised(embeddings + mirrored, len(crops))
         return embeddings
-
-    def _tensor(self, crops: NDArray[np.uint8]) -> FloatArray:
-        spec = self.card.input
-        if spec.colour_order == "BGR":
-            crops = crops[..., ::-1]
-        if spec.layout == "NCHW":
-            crops = crops.transpose(0, 3, 1, 2)
-        tensor = crops.astype(np.float32, order="C")
-        tensor -= np.float32(spec.mean)
-        tensor *= np.float32(spec.scale)
-        return tensor
 
     def _normalised(self, embeddings: FloatArray, faces: int) -> FloatArray:
         if embeddings.shape != (faces, self.card.embedding_size):
@@ -111,3 +102,15 @@ class Embedder:
                 f"model {self.card.name!r} takes crops of shape (N, {self.crop_size}, {self.crop_size}, 3), "
                 f"got {crops.shape}"
             )
+
+
+def input_tensor(crops: NDArray[np.uint8], spec: InputSpec) -> FloatArray:
+    """What a network wants to see of crops: (N, height, width, 3) uint8 RGB to float32 in the card's form."""
+    if spec.colour_order == "BGR":
+        crops = crops[..., ::-1]
+    if spec.layout == "NCHW":
+        crops = crops.transpose(0, 3, 1, 2)
+    tensor = crops.astype(np.float32, order="C")
+    tensor -= np.float32(spec.mean)
+    tensor *= np.float32(spec.scale)
+    return tensor

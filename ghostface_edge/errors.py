@@ -25,7 +25,9 @@
     │   └── DownloadError
     ├── ConversionError
     │   ├── CheckpointError (ValueError)    not a checkpoint, or a damaged one
-    │   └── UnsupportedLayerError (ValueError)
+    │   ├── UnsupportedLayerError (ValueError)
+    │   ├── CalibrationError (ValueError)   faces or statistics that cannot be calibrated with
+    │   └── GateError                       the model was made, and lost more than its gate allows
     └── EvaluationError (ValueError)        a protocol file or a data set that cannot be used
 """
 
@@ -126,6 +128,14 @@ class CheckpointError(ConversionError, ValueError):
 
 class UnsupportedLayerError(ConversionError, ValueError):
     """A layer outside the supported set; the message has its name, class, position and inputs."""
+
+
+class CalibrationError(ConversionError, ValueError):
+    """Calibration faces or saved statistics that cannot be used: too few, no faces, of another checkpoint."""
+
+
+class GateError(ConversionError):
+    """A model was converted and lost more than its gate allows; it was not put in place, its report was."""
 
 
 class EvaluationError(GhostFaceError, ValueError):

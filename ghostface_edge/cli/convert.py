@@ -14,17 +14,30 @@ _PRECISIONS = {"fp32": "float32", "fp16": "float16"}
 """Short names, as in the names of files."""
 
 
-@click.command(short_help="Turn a checkpoint into a model that runs.")
+@click.command(short_help="Turn a checkpoint into a model that runs, and prove it.")
 @click.argument("checkpoint")
 @click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the model; created if absent.")
 @click.option("--to", metavar="onnx|tflite", default="onnx", show_default=True, help="File format.")
 @click.option(
     "--precision",
-    metavar="fp32|fp16",
+    metavar="NAME",
     default="fp32",
     show_default=True,
-    help="Numerical form of the weights; fp16 for tflite only.",
+    help="fp32, fp16 or int8; for tflite also dynamic, int16x8 or mixed.",
 )
+@click.option("--faces", metavar="DIR", help="Photos or aligned crops, to take int8 ranges from and to judge by.")
+@click.option("--calibration", metavar="FILE", help="Statistics that an earlier conversion saved, instead of faces.")
+@click.option(
+    "--gate",
+    metavar="LIMITS",
+    default="default",
+    show_default=True,
+    help="What the model must keep, such as cosine=0.985,cosine_min=0.95; or off.",
+)
+@click.option("--no-equalise", is_flag=True, help="Quantise as other converters do, to see what it costs.")
+@click.option("--integer-io", is_flag=True, help="Integers in and out, for tflite int8 and int16x8.")
+@click.option("--layout", metavar="NHWC|NCHW", help="Of an ONNX file's input; NCHW for OpenCV.  [default: NHWC]")
+@click.option("--batch", metavar="N", type=int, help="Pictures per run of an ONNX file.  [default: any number]")
 @click.option(
     "--prelu",
     metavar="lowered|native",
@@ -32,17 +45,47 @@ _PRECISIONS = {"fp32": "float32", "fp16": "float16"}
 )
 @click.option("--name", help="What people call the model.  [default: the stem of CHECKPOINT]")
 @click.option("--licence", metavar="TEXT", help="Terms of the weights, for the model card.")
+@click.option(
+    "--arch",
+    "architecture",
+    metavar="NAME",
+    help="Network of a file of weights alone, such as ghostfacenet-v1-1.3-2: version, width, stride of the stem.",
+)
+@click.option(
+    "--hard-sigmoid",
+    metavar="keras2|keras3",
+    help="Whose hard_sigmoid is meant, for a file that does not say which Keras wrote it.",
+)
+@click.option("--colour-order", metavar="RGB|BGR", help="Order of the channels that an .onnx embedder wants.")
+@click.option("--mean", type=float, help="A grey level p enters an .onnx embedder as (p - mean) * scale ...")
+@click.option("--scale", type=float, help="... such as 127.5 and 0.0078125.")
+@click.option("--size", type=int, metavar="PIXELS", help="Side of the picture, where an .onnx embedder leaves it open.")
 @plain_options
-def convert(checkpoint: str, output: str, to: str, precision: str, as_json: bool, **texts: str | None) -> None:
-    """Turn a GhostFaceNet .h5 CHECKPOINT, or YuNet's .onnx, into a model that runs."""
+def convert(
+    checkpoint: str, output: str, to: str, precision: str, no_equalise: bool, as_json: bool, **rest: Any
+) -> None:
+    """Turn a trained CHECKPOINT into a model that runs.
+
+    CHECKPOINT is a GhostFaceNet of Keras (.h5 or .keras), an embedder that another trainer exported (.onnx), or
+    YuNet's .onnx. Beside the model come manifest.json and, with --faces, a report. A model that loses more than its
+    gate allows is not written, its report is, and the exit code is 2.
+    """
     made = _converters("convert").convert(
-        checkpoint, output, to=to, precision=_PRECISIONS.get(precision, precision), **given(texts)
+        checkpoint,
+        output,
+        to=to,
+        precision=_PRECISIONS.get(precision, precision),
+        equalise=not no_equalise,
+        **given(rest),
     )
-    text = (
-        f"{made.path}: {made.card.model_id}, {made.card.precision}, {made.nodes} nodes, "
+    lines = [
+        f"{made.path}: {made.card.model_id}, {made.card.precision}, {made.size:,} bytes, {made.nodes} nodes, "
         f"{made.parameters:,} parameters, {made.macs / 1e6:.1f} million MACs, {made.seconds:.2f} s"
-    )
-    answer(made.to_dict(), one_line(text), as_json)
+    ]
+    if made.report is not None and made.parity is not None:
+        lines += [made.parity.to_text(), f"report: {made.report}"]
+    lines += made.notes
+    answer(made.to_dict(), "\n".join(one_line(line) for line in lines), as_json)
 
 
 @click.command(short_help="What is in a model file.")

@@ -143,7 +143,7 @@ def _is_checkpoint(path: Path) -> bool:
     with suppress(OSError):  # read_model says what is wrong with it
         if path.is_file() and path.stat().st_size <= LARGEST_FILE:
             with path.open("rb") as file:
-                return file.read(len(signatures.HDF5)) == signatures.HDF5
+                return file.read(len(signatures.HDF5)).startswith((signatures.HDF5, signatures.ZIP))
     return False
 
 
@@ -157,7 +157,10 @@ def _card(data: bytes, path: Path) -> ModelCard | None:
 
 def _keras_network(data: bytes, label: str) -> Network:
     # By name, because the folder stands beside this package in a checkout and inside it only once installed.
-    graph = import_module("ghostface_edge.converters.keras_h5").read_keras_h5(data, label)
+    if data.startswith(signatures.ZIP):
+        graph = import_module("ghostface_edge.converters.keras_zip").read_keras_zip(data, label).graph
+    else:
+        graph = import_module("ghostface_edge.converters.keras_h5").read_keras_h5(data, label)
     shapes = graph.shapes()
     return Network(
         inputs={graph.input.name: shapes[graph.input.name]},

@@ -50,6 +50,8 @@ class OnnxSession:
         options.add_session_config_entry("session.load_model_format", "ONNX")
         # An idle pool must not burn the core that detection or the camera needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # On x86-64 without VNNI, the fast kernel for uint8 x int8 overflows in 16 bits: embeddings are silently wrong.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         try:
             # Without a fallback there is nothing for ONNX Runtime to print on stdout when it fails.
             self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)

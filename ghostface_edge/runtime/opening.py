@@ -59,21 +59,28 @@ def open_session(path: str | os.PathLike[str], *, runtime: str | None = None, th
         RuntimeMissingError: The runtime is not installed.
         OptionError: An unknown runtime, one that cannot run this format, or a senseless number of threads.
     """
+    if runtime is not None:
+        file_format(runtime)  # a wrong name is said before a file is read
+    threads = thread_count(threads)
+    return load_session(read_model(path), Path(path).name, runtime=runtime, threads=threads)
+
+
+def load_session(data: bytes, name: str, *, runtime: str | None = None, threads: int | None = None) -> Session:
+    """Open a model that is in memory; otherwise as :func:`open_session`. Messages begin with ``name``."""
     threads = thread_count(threads)
     required = None if runtime is None else file_format(runtime)
-    data = read_model(path)
     wanted = "litert" if is_tflite(data) else "onnx"
     if required not in (None, RUNTIMES[wanted]):
         raise OptionError(
-            f"runtime {runtime!r} does not run {Path(path).name}, {'a TFLite' if is_tflite(data) else 'an ONNX'} file"
+            f"runtime {runtime!r} does not run {name}, {'a TFLite' if is_tflite(data) else 'an ONNX'} file"
         )
     if wanted == "litert":
         from .litert import LiteRTSession
 
-        return LiteRTSession(data, threads=threads, name=Path(path).name)
+        return LiteRTSession(data, threads=threads, name=name)
     from .onnx import OnnxSession
 
-    return OnnxSession(data, threads=threads, name=Path(path).name)
+    return OnnxSession(data, threads=threads, name=name)
 
 
 def read_model_card(data: bytes, name: str) -> ModelCard:

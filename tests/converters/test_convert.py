@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,12 +22,14 @@ from ghostface_edge.converters import CONVERTER_VERSION, Conversion, convert
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
 from ghostface_edge.converters.yunet_onnx import read_yunet_onnx
+from ghostface_edge.embedding import Embedder
 from ghostface_edge.errors import (
     CheckpointError,
     ConversionError,
     OptionError,
     RuntimeMissingError,
 )
+from ghostface_edge.runtime import open_session
 from ghostface_edge.types import Threshold
 
 pytest.importorskip("h5py")
@@ -98,6 +101,20 @@ def test_card_and_figures_of_an_embedder(keras2: ModuleType, tmp_path: Path) -> 
     assert figures["path"] == str(result.path)
     assert 200 < result.nodes < 300
     assert result.seconds > 0
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("batch", [None, 1])
+def test_every_layout_and_batch_runs(layout: str, batch: int | None, small_checkpoint: Path, tmp_path: Path) -> None:
+    """A file for one picture takes five, and the card says how its input lies."""
+    pytest.importorskip("onnxruntime")
+    crops = np.random.default_rng(1).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    made = convert(small_checkpoint, tmp_path, layout=layout, batch=batch)
+    assert made.card.input.layout == layout
+    embeddings = Embedder(open_session(made.path, threads=1)).embed(crops)
+    pictures = (crops.astype(np.float64) - 127.5) / 128
+    expected = interpret(read_keras_h5(small_checkpoint.read_bytes(), "small"), pictures)["embedding"]
+    close(embeddings, expected / np.linalg.norm(expected, axis=1, keepdims=True), 1e-5)
 
 
 def test_another_network_is_called_custom_and_can_be_named(small_checkpoint: Path, tmp_path: Path) -> None:
@@ -175,7 +192,7 @@ def test_card_of_a_detector(detector_file: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"to": "coreml"}, "to='coreml' does not exist; choose from: onnx, tflite"),
-        ({"precision": "int8"}, "precision='int8' does not exist for to='onnx'; choose from: float32$"),
+        ({"precision": "int8"}, "precision='int8' does not exist for to='onnx'; choose from: float32, float16$"),
         ({"prelu": "fast"}, "prelu='fast' does not exist; choose from: lowered, native"),
     ],
 )
@@ -322,6 +339,15 @@ def converted(official: Path, tmp_path_factory: pytest.TempPathFactory) -> Conve
     return convert(official, tmp_path_factory.mktemp("converted"))
 
 
+@pytest.fixture(scope="module")
+def real_crops(shared: Path) -> np.ndarray:
+    """The middle of 12 photos of faces, (12, 112, 112, 3) uint8 RGB; not aligned."""
+    import cv2
+
+    photos = sorted((shared / "calibration").glob("*.jpg"))[:12]
+    return np.stack([cv2.imread(str(photo))[69:181, 69:181, ::-1] for photo in photos])
+
+
 def test_figures_of_the_official_checkpoint(official: Path, converted: Conversion, tmp_path: Path) -> None:
     assert converted.parameters == 722_364
     assert converted.macs / 1e6 == pytest.approx(10.72, abs=0.005)
@@ -348,18 +374,24 @@ print(time.process_time())
 
 @pytest.mark.parametrize("prelu", ["lowered", "native"])
 def test_the_official_model_on_real_faces(
-    prelu: str, official: Path, shared: Path, tmp_path: Path, on_onnxruntime: Runner
+    prelu: str, official: Path, real_crops: np.ndarray, tmp_path: Path, on_onnxruntime: Runner
 ) -> None:
-    import cv2
-
-    photos = sorted((shared / "calibration").glob("*.jpg"))[:12]
-    crops = np.stack([cv2.imread(str(photo))[69:181, 69:181, ::-1] for photo in photos])
-    pictures = ((crops.astype(np.float32) - 127.5) / 128).astype(np.float32)
+    pictures = ((real_crops.astype(np.float32) - 127.5) / 128).astype(np.float32)
     expected = interpret(read_keras_h5(official.read_bytes(), "official"), pictures)["embedding"]
     result = on_onnxruntime(convert(official, tmp_path, prelu=prelu).path.read_bytes(), pictures)["embedding"]
     close(result, expected, 1e-5)
     cosine = (result * expected).sum(1) / np.linalg.norm(result, axis=1) / np.linalg.norm(expected, axis=1)
     assert cosine.min() > 0.999_999
+
+
+def test_float16_in_half_the_bytes(
+    official: Path, converted: Conversion, real_crops: np.ndarray, tmp_path: Path
+) -> None:
+    made = convert(official, tmp_path, precision="float16")
+    assert made.card == replace(converted.card, precision="float16")
+    assert made.path.stat().st_size < 0.53 * converted.path.stat().st_size
+    half, whole = (Embedder(open_session(result.path, threads=1)).embed(real_crops) for result in (made, converted))
+    assert (half * whole).sum(axis=1).min() > 0.9999
 
 
 @pytest.fixture(scope="module")

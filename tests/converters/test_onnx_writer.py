@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ghostface_edge.converters.convert import embedder_graph
 from ghostface_edge.converters.graph import (
     Add,
     AveragePool,
@@ -30,8 +34,9 @@ from ghostface_edge.converters.graph import (
     Upsample2x,
 )
 from ghostface_edge.converters.interpreter import interpret
+from ghostface_edge.converters.keras_h5 import read_keras_h5
 from ghostface_edge.converters.onnx_writer import IR_VERSION, OPSET, write_onnx
-from ghostface_edge.errors import ConversionError
+from ghostface_edge.errors import ConversionError, OptionError
 
 onnx = pytest.importorskip("onnx")
 RANDOM = np.random.default_rng(0)
@@ -156,3 +161,155 @@ def test_a_node_without_an_onnx_form_is_refused() -> None:
 
     with pytest.raises(ConversionError, match="Strange has no ONNX form"):
         write_onnx(Graph((PICTURE, Strange("y", ("x",))), ("y",)), "test")
+
+
+# -- layout, batch, precision
+
+NETWORK = Graph(
+    (
+        PICTURE,
+        Conv("c", ("x",), random(3, 3, 3, 4), random(4), (2, 2), (1, 1, 1, 1)),
+        PRelu("p", ("c",), random(4)),
+        Scale("s", ("p",), random(4)),
+        Conv("d", ("s",), random(5, 4, 4, 1), random(4), depthwise=True),
+        Flatten("y", ("d",)),
+    ),
+    ("y",),
+)
+
+
+def test_channels_first(on_onnxruntime: Runner) -> None:
+    pictures = RANDOM.normal(size=(2, 9, 8, 3)).astype(np.float32)
+    data = write_onnx(NETWORK, "test", layout="NCHW")
+    model = onnx.load_model_from_string(data)
+    assert dims(model.graph.input[0]) == ["batch", 3, 9, 8]
+    assert "Transpose" not in {node.op_type for node in model.graph.node}
+    expected = interpret(NETWORK, pictures)["y"]
+    np.testing.assert_allclose(
+        on_onnxruntime(data, pictures.transpose(0, 3, 1, 2))["y"], expected, rtol=0, atol=1e-5 * np.abs(expected).max()
+    )
+
+
+@pytest.mark.parametrize(("layout", "shape"), [("NHWC", [3, 9, 8, 3]), ("NCHW", [3, 3, 9, 8])])
+def test_a_fixed_batch(layout: str, shape: list[int], on_onnxruntime: Runner) -> None:
+    data = write_onnx(NETWORK, "test", layout=layout, batch=3)
+    graph = onnx.load_model_from_string(data).graph
+    assert dims(graph.input[0]) == shape
+    assert dims(graph.output[0]) == [3, 4]
+    pictures = RANDOM.normal(size=(3, 9, 8, 3)).astype(np.float32)
+    expected = interpret(NETWORK, pictures)["y"]
+    result = on_onnxruntime(data, pictures if layout == "NHWC" else pictures.transpose(0, 3, 1, 2))["y"]
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def halved(graph: Graph) -> Graph:
+    """Every weight rounded to float16."""
+    nodes = [
+        replace(node, **{name: array.astype(np.float16).astype(np.float32) for name, array in node.weights().items()})
+        for node in graph.nodes
+    ]
+    return Graph(tuple(nodes), graph.outputs)
+
+
+def test_float16_rounds_the_weights_and_nothing_else(on_onnxruntime: Runner) -> None:
+    statistics = tuple(np.abs(random(4)) + 0.1 for _ in range(4))
+    nodes = (*NETWORK.nodes[:-1], BatchNorm("b", ("d",), *statistics, epsilon=1e-3), Flatten("y", ("b",)))
+    graph = Graph(nodes, ("y",))
+    data = write_onnx(graph, "test", precision="float16")
+    model = onnx.load_model_from_string(data)
+    float16, float32 = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    assert {item.data_type for item in model.graph.initializer} == {float16}
+    assert len(model.graph.initializer) == 10
+    assert {item.type.tensor_type.elem_type for item in (*model.graph.input, *model.graph.output)} == {float32}
+    pictures = RANDOM.normal(size=(2, 9, 8, 3)).astype(np.float32)
+    expected, exact = interpret(halved(graph), pictures)["y"], interpret(graph, pictures)["y"]
+    assert np.abs(expected - exact).max() > 1e-4 * np.abs(exact).max()
+    result = on_onnxruntime(data, pictures)["y"]
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_onnx_runtime_widens_float16_once(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    kinds = []
+    for precision in ("float32", "float16"):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+        onnxruntime.InferenceSession(
+            write_onnx(NETWORK, "test", precision=precision), options, providers=["CPUExecutionProvider"]
+        )
+        kinds.append([node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node])
+    assert kinds[0] == kinds[1]
+
+
+def test_a_weight_beyond_float16_is_named() -> None:
+    graph = Graph((PICTURE, Scale("gain", ("x",), np.array([1, 2, 70_000], np.float32))), ("gain",))
+    with pytest.raises(ConversionError, match="the weights 'gain/factor' go up to 70000, which float16 cannot hold"):
+        write_onnx(graph, "test", precision="float16")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layout": "CHWN"}, "layout='CHWN' does not exist; choose from: NHWC, NCHW"),
+        ({"precision": "int8"}, "precision='int8' does not exist"),
+        ({"activations": "int16"}, "activations='int16' does not exist"),
+        ({"batch": 0}, "batch=0 is not a number of pictures"),
+    ],
+)
+def test_senseless_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        write_onnx(NETWORK, "test", **options)
+
+
+# -- other programs that read the files
+
+
+def in_opencv(data: bytes, pictures: np.ndarray) -> np.ndarray:
+    cv2 = pytest.importorskip("cv2")
+    network = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
+    network.setInput(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+    result: np.ndarray = network.forward()
+    return result
+
+
+@pytest.mark.parametrize("prelu", ["lowered", "native"])
+@pytest.mark.parametrize("batch", [None, 1])
+def test_opencv_computes_the_same(small_checkpoint: Path, prelu: str, batch: int | None) -> None:
+    graph = embedder_graph(read_keras_h5(small_checkpoint.read_bytes(), "small"), prelu)
+    pictures = RANDOM.normal(size=(1 if batch else 3, 32, 32, 3)).astype(np.float32)
+    for precision, network in (("float32", graph), ("float16", halved(graph))):
+        expected = interpret(network, pictures)["embedding"]
+        result = in_opencv(write_onnx(graph, "test", layout="NCHW", batch=batch, precision=precision), pictures)
+        assert result.shape == expected.shape
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_opencv_runs_the_official_checkpoint(shared: Path, on_onnxruntime: Runner) -> None:
+    source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
+    graph = embedder_graph(read_keras_h5(source.read_bytes(), "official"))
+    pictures = RANDOM.uniform(-1, 1, (2, 112, 112, 3)).astype(np.float32)
+    expected = on_onnxruntime(write_onnx(graph, "test"), pictures)["embedding"]
+    result = in_opencv(write_onnx(graph, "test", layout="NCHW"), pictures)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.insightface
+def test_insightface_takes_it_for_an_arcface_model(shared: Path, tmp_path: Path, on_onnxruntime: Runner) -> None:
+    """Its loader knows models by their input, (batch, 3, 112, 112), and feeds (p - 127.5) / 127.5 instead of / 128."""
+    model_zoo = pytest.importorskip("insightface.model_zoo", reason="the extra [insightface] is not installed")
+    source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
+    graph = embedder_graph(read_keras_h5(source.read_bytes(), "official"))
+    path = tmp_path / "face.onnx"
+    path.write_bytes(write_onnx(graph, "test", layout="NCHW"))
+    model = model_zoo.get_model(str(path), providers=["CPUExecutionProvider"])
+    assert type(model).__name__ == "ArcFaceONNX"
+    assert (model.input_mean, model.input_std, tuple(model.input_size)) == (127.5, 127.5, (112, 112))
+    crops = RANDOM.integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
+    theirs = model.get_feat([np.ascontiguousarray(crop[..., ::-1]) for crop in crops])
+    reference = write_onnx(graph, "test")
+    same_input = on_onnxruntime(reference, (crops - 127.5) / 127.5)["embedding"]
+    np.testing.assert_allclose(theirs, same_input, rtol=0, atol=1e-4)
+    ours = on_onnxruntime(reference, (crops - 127.5) / 128)["embedding"]
+    cosines = (theirs * ours).sum(axis=1) / np.linalg.norm(theirs, axis=1) / np.linalg.norm(ours, axis=1)
+    assert cosines.min() > 0.9999

@@ -63,12 +63,24 @@ class TestConvert:
         assert re.search(f"\nprecision +{precision}\n", text)
         assert re.search(r"\nXNNPACK +1 partition, nothing outside it\n", text)
 
+    def test_onnx_for_opencv(self, run: Runner, shared: Path, tmp_path: Path) -> None:
+        source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
+        run("convert", source, "-o", tmp_path, "--layout", "NCHW", "--batch", "1", "--precision", "fp16")
+        path = tmp_path / "GN_W0.5_S2_ArcFace_epoch16.onnx"
+        found = run("inspect", path, "--json").json
+        assert found["card"]["input"]["layout"] == "NCHW"
+        assert found["card"]["precision"] == "float16"
+        assert "1 x 3 x 112 x 112" in run("inspect", path).out
+        assert path.stat().st_size < 1_500_000  # the float32 file has 2.9 MB
+
     @pytest.mark.parametrize(
         ("arguments", "text"),
         [
             (["--to", "coreml"], "'coreml'"),
             (["--precision", "int4"], "'int4'"),
-            (["--precision", "fp16"], "'float16' does not exist for to='onnx'"),
+            (["--layout", "CHW"], "layout='CHW' does not exist; choose from: NHWC, NCHW"),
+            (["--to", "tflite", "--layout", "NCHW"], "a .tflite file has one form"),
+            (["--to", "tflite", "--batch", "1"], "a .tflite file has one form"),
             (["--prelu", "fast"], "'fast'"),
             ([], "neither a Keras .h5 checkpoint nor an ONNX file"),
         ],

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -252,3 +256,69 @@ def test_messages_name_the_model(tiny_embedder: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.onnx").write_bytes(data)
     with pytest.raises(ModelFileError, match=r"^mine\.onnx: the file is damaged"):
         open_session(tmp_path / "mine.onnx")
+
+
+def quantised(dtype: type, make_card: MakeCard) -> bytes:
+    """A 112 x 112 picture in integers, and the sum of all its channels times 127 with a scale of 1."""
+    helper, from_array = onnx.helper, onnx.numpy_helper.from_array
+    zero = 0 if dtype is np.uint8 else -128
+    constants = {
+        "one": np.float32(1),
+        "large": np.float32(2 * 127 * 3),
+        "zero": np.array(zero, dtype),
+        "kernel": np.full((16, 3, 1, 1), 127, np.int8),
+        "ones": np.ones(16, np.float32),
+        "zeros": np.zeros(16, np.int8),
+    }
+    nodes = [
+        node("Transpose", ["input"], ["channels_first"], perm=[0, 3, 1, 2]),
+        node("QuantizeLinear", ["channels_first", "one", "zero"], ["q"]),
+        node("DequantizeLinear", ["q", "one", "zero"], ["picture"]),
+        node("DequantizeLinear", ["kernel", "ones", "zeros"], ["weights"], axis=0),
+        node("Conv", ["picture", "weights"], ["sum"]),
+        node("QuantizeLinear", ["sum", "large", "zero"], ["q_sum"]),
+        node("DequantizeLinear", ["q_sum", "large", "zero"], ["real_sum"]),
+        node("GlobalAveragePool", ["real_sum"], ["mean"]),
+        node("Flatten", ["mean"], ["embedding"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "quantised",
+        [helper.make_tensor_value_info("input", FLOAT, ["batch", 112, 112, 3])],
+        [helper.make_tensor_value_info("embedding", FLOAT, ["batch", 16])],
+        [from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return write_card(model.SerializeToString(), make_card())
+
+
+RUN = """
+import sys, numpy, ghostface_edge.runtime as runtime
+session = runtime.open_session(sys.argv[1], threads=1)
+print(session.run(numpy.full((1, 112, 112, 3), 250, numpy.float32))[0].tolist())
+"""
+SUM = 2 * 127 * 3 * 125
+"""127 x 250 of three channels."""
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_integers_do_not_overflow(dtype: type, make_card: MakeCard, opened: Callable[[bytes], OnnxSession]) -> None:
+    session = opened(quantised(dtype, make_card))
+    np.testing.assert_allclose(session.run(np.full((1, 112, 112, 3), 250, np.float32))[0], SUM, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64" or shutil.which("qemu-x86_64") is None, reason="no qemu-x86_64")
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_integers_do_not_overflow_without_vnni(dtype: type, make_card: MakeCard, tmp_path: Path) -> None:
+    """On an emulated Haswell (2013), whose fast products of bytes stop at 2^15."""
+    (tmp_path / "model.onnx").write_bytes(quantised(dtype, make_card))
+    result = subprocess.run(
+        ["qemu-x86_64", "-cpu", "Haswell", os.path.realpath(sys.executable), "-c", RUN, tmp_path / "model.onnx"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    np.testing.assert_allclose(json.loads(result.stdout), SUM, rtol=1e-5)

@@ -1,0 +1,160 @@
+"""A written model against the float network that it was made from: the evidence for its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ghostface_edge.card import ModelCard
+from ghostface_edge.embedding import input_tensor
+from ghostface_edge.errors import RuntimeMissingError
+from ghostface_edge.runtime import load_session
+from ghostface_edge.runtime.session import usable_cpus
+from ghostface_edge.runtime.tflite_card import is_tflite
+
+from .faces import Crops
+from .gate import Gate
+from .graph import FloatArray, Graph
+from .interpreter import interpret
+from .onnx_writer import write_onnx
+from .parity import Parity, TensorParity, tensor_parity
+from .probing import probe_tflite
+from .report import RangeChart, Report, worst_tensors
+
+_BATCH = 16
+_PROBED = 8
+"""Faces whose inner tensors are compared: a tensor has thousands of values per face, so few faces are many samples."""
+
+_PAIRED = 400
+"""Faces whose similarities are drawn, two pairs each."""
+
+
+def judge(
+    model: bytes,
+    name: str,
+    card: ModelCard,
+    *,
+    checkpoint: Graph,
+    written: Graph,
+    crops: Crops,
+    faces: str,
+    gate: Gate | None,
+    notes: tuple[str, ...] = (),
+) -> Report:
+    """Run a written embedder on faces and say what it lost.
+
+    Args:
+        model: The file's bytes.
+        name: The file's name.
+        card: The card in it.
+        checkpoint: The float network as it was read.
+        written: The network as it was handed to the writer.
+        crops: (N, height, width, 3) uint8 RGB; faces that the model was not calibrated on.
+        faces: What kind of pictures they are, in words.
+        gate: What it has to keep, or None.
+        notes: What else a reader should know.
+
+    Raises:
+        RuntimeMissingError: The runtime of the format is not installed.
+        ModelError: The runtime cannot run the file.
+        ConversionError: An embedding is zero or not finite.
+    """
+    before = float_embeddings(checkpoint, card, crops)
+    after = embeddings_of(model, name, crops)
+    parity = Parity.of(before, after)
+    tensors, ranges = _inner_tensors(model, card, written, crops[:_PROBED])
+    return Report(
+        file=name,
+        size=len(model),
+        card=card,
+        gate=gate,
+        failures=() if gate is None else gate.failures(parity),
+        parity=parity,
+        faces=faces,
+        tensors=tensors,
+        ranges=ranges,
+        similarities=_similarities(before[:_PAIRED], after[:_PAIRED]),
+        notes=notes,
+    )
+
+
+def embeddings_of(model: bytes, name: str, crops: Crops) -> FloatArray:
+    """The embeddings that a model file gives in its own runtime, (N, D) float32, as they leave the network.
+
+    Args:
+        model: The file's bytes.
+        name: What messages call it.
+        crops: (N, height, width, 3) uint8 RGB.
+
+    Raises:
+        RuntimeMissingError: The runtime of the format is not installed.
+        ModelError: The runtime cannot run the file.
+    """
+    session = load_session(model, name, threads=min(usable_cpus(), 4))
+    tensor = input_tensor(crops, session.card.input)
+    parts = [session.run(tensor[start : start + _BATCH])[0] for start in range(0, len(tensor), _BATCH)]
+    return np.concatenate(parts)
+
+
+def float_embeddings(checkpoint: Graph, card: ModelCard, crops: Crops) -> FloatArray:
+    """The embeddings of the network as it was read, in float32 by ONNX Runtime, or in float64 without it."""
+    pictures = input_tensor(crops, replace(card.input, layout="NHWC"))
+    run = _on_onnx_runtime(checkpoint) or _interpreted(checkpoint)
+    return np.concatenate([run(pictures[start : start + _BATCH]) for start in range(0, len(pictures), _BATCH)])
+
+
+def _on_onnx_runtime(graph: Graph) -> Callable[[FloatArray], FloatArray] | None:
+    try:
+        from onnxruntime import InferenceSession
+
+        session = InferenceSession(write_onnx(graph, "ghostface-edge"), providers=["CPUExecutionProvider"])
+    except (ImportError, RuntimeMissingError):
+        return None
+    name = session.get_inputs()[0].name
+
+    def run(pictures: FloatArray) -> FloatArray:
+        result: FloatArray = session.run(None, {name: pictures})[0]
+        return result
+
+    return run
+
+
+def _interpreted(graph: Graph) -> Callable[[FloatArray], FloatArray]:
+    return lambda pictures: interpret(graph, pictures)[graph.outputs[0]].astype(np.float32)
+
+
+def _inner_tensors(
+    model: bytes, card: ModelCard, written: Graph, crops: Crops
+) -> tuple[tuple[TensorParity, ...], tuple[RangeChart, ...]]:
+    """Every tensor inside a TFLite file against float; nothing for ONNX Runtime, which fuses them away."""
+    if not is_tflite(model):
+        return (), ()
+    pictures = input_tensor(crops, replace(card.input, layout="NHWC"))
+    reference = interpret(written, pictures)
+    found = tensor_parity(reference, probe_tflite(model, pictures, reference))
+    charts = []
+    for name in worst_tensors(found):
+        values = reference[name].reshape(-1, reference[name].shape[-1])
+        charts.append(RangeChart(name, tuple(values.min(axis=0).tolist()), tuple(values.max(axis=0).tolist())))
+    return found, tuple(charts)
+
+
+def _similarities(before: FloatArray, after: FloatArray) -> tuple[tuple[float, float], ...]:
+    """Of each face with its nearest other one, where decisions are made, and with the next one in the list."""
+    count = len(before)
+    if count < 2:
+        return ()
+    float_matrix, matrix = (unit @ unit.T for unit in (_unit(before), _unit(after)))
+    others = float_matrix - 2 * np.eye(count, dtype=np.float32)
+    rows = np.arange(count)
+    chosen = {(int(row), int(column)) for row, column in zip(rows, others.argmax(axis=1))}
+    chosen |= {(int(row), int((row + 1) % count)) for row in rows}
+    pairs = sorted({(min(pair), max(pair)) for pair in chosen})
+    return tuple((round(float(float_matrix[pair]), 4), round(float(matrix[pair]), 4)) for pair in pairs)
+
+
+def _unit(embeddings: FloatArray) -> FloatArray:
+    result: FloatArray = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return result
