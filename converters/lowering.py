@@ -13,6 +13,7 @@ from .passes.decouple import decouple
 from .passes.equalise import equalise
 from .passes.fold_batch_norm import fold_batch_norm
 from .passes.fold_hard_sigmoid import fold_hard_sigmoid
+from .passes.lower_average_pool import lower_average_pool
 from .passes.lower_prelu import lower_prelu
 from .passes.normalise_slopes import normalise_slopes
 
@@ -28,7 +29,7 @@ def int8_graph(checkpoint: Graph, statistics: ChannelStatistics | None = None) -
         CheckpointError: Its weights are so large that folding them overflows float32.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        graph = channelwise_to_conv(fold_batch_norm(checkpoint))
+        graph = lower_average_pool(channelwise_to_conv(fold_batch_norm(checkpoint)))
         graph = fold_hard_sigmoid(normalise_slopes(decouple(graph)))
         graph = _finite(lower_prelu(graph, "depthwise"))
     return graph if statistics is None else _finite(equalise(graph, statistics))
@@ -41,7 +42,8 @@ def naive_int8_graph(checkpoint: Graph) -> Graph:
         CheckpointError: As :func:`int8_graph`.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        return _finite(lower_prelu(fold_hard_sigmoid(channelwise_to_conv(fold_batch_norm(checkpoint))), "depthwise"))
+        graph = lower_average_pool(channelwise_to_conv(fold_batch_norm(checkpoint)))
+        return _finite(lower_prelu(fold_hard_sigmoid(graph), "depthwise"))
 
 
 def _finite(graph: Graph) -> Graph:

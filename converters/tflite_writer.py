@@ -62,11 +62,11 @@ from .tflite_file import TFLiteFile
 _HALF_PRECISION = {"reduced_precision_support": b"fp16accfp16"}
 """Allows float16 products and float16 sums (tensorflow/lite/tools/optimize/reduced_precision_support.h)."""
 
-_SMALLEST = 32
-"""Side at which a file of open size is written: what YuNet's coarsest stride, 32, turns into one cell."""
-
 _FORMS = {8: "int8", 16: "int16", 32: "float32"}
 """What a tensor can be, by its bits."""
+
+_SMALLEST = 32
+"""Side at which a file of open size is written: what YuNet's coarsest stride, 32, turns into one cell."""
 
 _PRECISIONS = {"float32": 32, "float16": 32, "dynamic": 32, "int8": 8, "int16x8": 16, "mixed": None}
 """Bits of every tensor, by the precision of the file; None where each has its own."""
@@ -113,7 +113,7 @@ def write_tflite(
 
     Raises:
         ConversionError: A node that has no TFLite form, or none for an open size; a weight beyond the range of float16;
-            a quantisation that does not fit the specification, the graph or the precision.
+            or a quantisation that does not fit the specification, the graph or the precision.
         RuntimeMissingError: LiteRT, whose package holds the schema, is not installed.
     """
     quantization = Quantization({}) if quantization is None else quantization
@@ -177,15 +177,15 @@ class _Writer:
                 self._write(self._nodes[other])
         outputs = [self._in_bits(output, self._outer_bits(output)) for output in self._graph.outputs]
         if self._open:
-            self._sign(dict(zip((name, *self._graph.outputs), (number, *outputs))))
+            self._sign([number, *outputs])
         return [number], outputs
 
-    def _sign(self, numbers: dict[str, int]) -> None:
+    def _sign(self, numbers: list[int]) -> None:
         """Say which sizes of the input and of the outputs follow the picture's."""
         larger = self._graph.shapes(2 * _SMALLEST, 2 * _SMALLEST)
-        for name, number in numbers.items():
+        for name, number in zip((self._graph.input.name, *self._graph.outputs), numbers):
             sizes = [here if here == there else -1 for here, there in zip(self._shapes[name], larger[name])]
-            self._file.sign(number, (1, *sizes))
+            self._file.leave_open(number, (1, *sizes))
 
     def _check(self) -> None:
         wanted = _PRECISIONS.get(self._precision)
@@ -242,11 +242,11 @@ class _Writer:
             sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), node.size)
             kind = "MAX_POOL_2D" if isinstance(node, MaxPool) else "AVERAGE_POOL_2D"
             return self._operator(kind, inputs, result, "Pool2D", padding="VALID", **sides)
+        if isinstance(node, Upsample2x):
+            return self._upsample(inputs[0], result)
         if isinstance(node, ResizeBilinear):
             sizes = self._file.constant(f"{name}/size", np.array(shape[1:3], np.int32))
             return self._operator("RESIZE_BILINEAR", [*inputs, sizes], result, "ResizeBilinear", halfPixelCenters=True)
-        if isinstance(node, Upsample2x):
-            return self._upsample(inputs[0], result)
         if isinstance(node, Flatten):
             if self._open:
                 raise ConversionError(f"node {name!r}: Flatten has no TFLite form where the picture's size is open")
@@ -329,18 +329,6 @@ class _Writer:
             values["potScaleInt16"] = False  # else its scales have to be powers of two
         return self._operator(kind, inputs, result, kind.capitalize(), **values)
 
-    def _upsample(self, source: int, result: _Result) -> int:
-        """Each pixel four times along its channels, which then become the pixels of a 2 x 2 square.
-
-        XNNPACK does not take RESIZE_NEAREST_NEIGHBOR: it cuts YuNet into three partitions. This form needs no size and
-        no multiplication. At 640 x 640, one x86 thread, forms in random turn: 10.14 ms, RESIZE_NEAREST_NEIGHBOR 10.45,
-        TRANSPOSE_CONV 11.29, a convolution in place of the concatenation 10.91.
-        """
-        _, height, width, channels = result.shape
-        four = replace(result.step("copies"), shape=(1, height // 2, width // 2, 4 * channels))
-        copies = self._operator("CONCATENATION", [source] * 4, four, "Concatenation", axis=3)
-        return self._operator("DEPTH_TO_SPACE", [copies], result, "DepthToSpace", blockSize=2)
-
     def _by_channel(
         self, node: Node, source: int, factor: FloatArray, offset: FloatArray | None, result: _Result
     ) -> int:
@@ -369,6 +357,18 @@ class _Writer:
         scale = np.maximum(np.abs(slope).max(keepdims=True).ravel() / 127, 1e-12).astype(np.float32)
         integers = np.rint(slope / scale).astype(np.int8)
         return self._operator("PRELU", [source, self._file.constant(f"{result.name}/slope", integers, scale)], result)
+
+    def _upsample(self, source: int, result: _Result) -> int:
+        """Each pixel four times along its channels, which then become the pixels of a 2 x 2 square.
+
+        XNNPACK does not take RESIZE_NEAREST_NEIGHBOR: it cuts YuNet into three partitions. This form needs no size and
+        no multiplication. At 640 x 640, one x86 thread, forms in random turn: 10.14 ms, RESIZE_NEAREST_NEIGHBOR 10.45,
+        TRANSPOSE_CONV 11.29, a convolution in place of the concatenation 10.91.
+        """
+        _, height, width, channels = result.shape
+        four = replace(result.step("copies"), shape=(1, height // 2, width // 2, 4 * channels))
+        copies = self._operator("CONCATENATION", [source] * 4, four, "Concatenation", axis=3)
+        return self._operator("DEPTH_TO_SPACE", [copies], result, "DepthToSpace", blockSize=2)
 
     def _relu(self, node: Relu, source: int, result: _Result) -> int:
         if result.affine is None:

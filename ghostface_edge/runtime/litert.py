@@ -68,8 +68,8 @@ class LiteRTSession:
         if len(inputs) != 1:
             raise ModelFileError(f"{name} has {len(inputs)} inputs; a face model has one")
         self._input, self._outputs = inputs[0], first.get_output_details()
-        for detail in (*inputs, *self._outputs):
-            _check_tensor(detail, name)
+        for tensor in (*inputs, *self._outputs):
+            _check_tensor(tensor, name)
         batch, *sides = (int(size) for size in self._input["shape"])
         if batch != 1:
             raise ModelFileError(f"{name} is built for batches of {batch}; a face model takes one picture at a time")

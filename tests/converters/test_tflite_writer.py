@@ -21,7 +21,7 @@ from ghostface_edge.alignment import align
 from ghostface_edge.card import InputSpec, ModelCard, Source
 from ghostface_edge.converters import Conversion, convert
 from ghostface_edge.converters.architectures import architecture
-from ghostface_edge.converters.convert import embedder_graph
+from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.graph import (
     Add,
     AveragePool,
