@@ -10,7 +10,7 @@ import numpy as np
 
 from .graph import Concat, Shape
 from .onnx_file import FLOAT_TYPES, INTEGER_TYPES, Array, OnnxNode
-from .onnx_translation import CHANNELS_FIRST, CHANNELS_LAST, Length, Operator, Tensor, Translation, Value
+from .onnx_translation import CHANNELS_FIRST, CHANNELS_LAST, Length, Operator, Translation, Value
 
 _NUMPY_TYPES: dict[int, Any] = {
     **dict.fromkeys(FLOAT_TYPES, np.float32),
@@ -21,7 +21,7 @@ _NUMPY_TYPES: dict[int, Any] = {
 def _transpose(work: Translation, part: OnnxNode) -> Value:
     value = work.value(part)
     if isinstance(value, Length):
-        return value
+        raise part.unsupported("moves the axes of a vector's length")
     rank = value.ndim if isinstance(value, np.ndarray) else len(value.axes)
     order = part.setting("perm", list(range(rank))[::-1])
     if sorted(order) != list(range(rank)):
@@ -35,8 +35,6 @@ def _reshape(work: Translation, part: OnnxNode) -> Value:
     value = work.value(part)
     wanted = work.integers(part, 1, "shape") or []
     zeros_stay = part.setting("allowzero", 0)
-    if isinstance(value, Length):
-        return value
     before = work.shape_of(part, value)
     shape = [
         before[axis] if size == 0 and axis < len(before) and not zeros_stay else size
@@ -50,10 +48,8 @@ def _reshape(work: Translation, part: OnnxNode) -> Value:
 
 def _flatten(work: Translation, part: OnnxNode) -> Value:
     value = work.value(part)
-    axis = part.setting("axis", 1)
-    if isinstance(value, Length):
-        return value
     shape = work.shape_of(part, value)
+    axis = part.setting("axis", 1)
     if not -len(shape) <= axis <= len(shape):
         raise part.unsupported(f"has axis={axis}, and its input has {len(shape)} axes")
     axis = axis if axis >= 0 else axis + len(shape)
@@ -62,9 +58,6 @@ def _flatten(work: Translation, part: OnnxNode) -> Value:
 
 def _squeeze(work: Translation, part: OnnxNode) -> Value:
     value = work.value(part)
-    if isinstance(value, Length):
-        work.integers(part, 1, "axes")
-        return value
     shape = work.shape_of(part, value)
     gone = work.axes(part, len(shape))
     gone = [axis for axis, size in enumerate(shape) if size == 1] if gone is None else gone
@@ -73,23 +66,24 @@ def _squeeze(work: Translation, part: OnnxNode) -> Value:
 
 def _unsqueeze(work: Translation, part: OnnxNode) -> Value:
     value = work.value(part)
+    axes = work.integers(part, 1, "axes") or []
     if isinstance(value, Length):
-        work.integers(part, 1, "axes")
         return value
     shape = work.shape_of(part, value)
-    axes = work.integers(part, 1, "axes") or []
     rank = len(shape) + len(axes)
     new = work.counted(part, axes, rank)
     left = iter(shape)
     return _view(work, part, value, tuple(1 if axis in new else next(left) for axis in range(rank)))
 
 
-def _view(work: Translation, part: OnnxNode, value: Array | Tensor, shape: Shape) -> Array | Tensor:
+def _view(work: Translation, part: OnnxNode, value: Value, shape: Shape) -> Value:
     """The same values in the same order, under another shape."""
     if prod(shape) != prod(work.shape_of(part, value)) or any(size < 0 for size in shape):
         raise part.unsupported(f"makes {shape} of {work.shape_of(part, value)}")
     if isinstance(value, np.ndarray):
         return value.reshape(shape)
+    if isinstance(value, Length):
+        return value
     sizes = work.sizes(value.node)
     letters = list("".join(value.axes))
     axes = []
@@ -157,7 +151,7 @@ def _constant_of_shape(work: Translation, part: OnnxNode) -> Array:
 def _expand(work: Translation, part: OnnxNode) -> Value:
     value = work.value(part)
     shape = tuple(work.integers(part, 1, "") or [])
-    if isinstance(value, Length):
+    if isinstance(value, Length) and prod(shape) in (1, prod(work.shapes[value.node])):
         return value
     if isinstance(value, np.ndarray):
         return work.folded(part, prod(shape) * value.size, lambda: value * np.ones(shape, value.dtype))

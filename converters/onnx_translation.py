@@ -282,7 +282,7 @@ class Translation:
         if isinstance(value, np.ndarray):
             return value.shape
         if isinstance(value, Length) or any(value.pads):
-            raise part.unsupported("asks for the shape of something that the graph has not")
+            raise part.unsupported("takes a padded tensor or a vector's length, which is not supported")
         sizes = self.sizes(value.node)
         return tuple(prod(sizes[letter] for letter in axis) for axis in value.axes)
 

@@ -143,6 +143,8 @@ def normalised(net: Builder, x: str, how: str) -> str:
         return net.node("LpNormalization", x, axis=1, p=2)
     if how == "ReduceL2":
         return net.node("Div", x, net.axes_node("ReduceL2", x, [1], 18, keepdims=1))
+    if how == "without keepdims":
+        return net.node("Div", x, net.axes_node("Unsqueeze", net.node("ReduceL2", x, axes=[1], keepdims=0), [1], 13))
     if how == "F.normalize":
         length = net.clip(net.axes_node("ReduceL2", x, [1], 18, keepdims=1), 1e-12, None)
         return net.node("Div", x, net.node("Expand", length, net.node("Shape", x)))
