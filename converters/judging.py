@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,7 +22,8 @@ from .interpreter import interpret
 from .onnx_writer import write_onnx
 from .parity import Parity, TensorParity, tensor_parity
 from .probing import probe_tflite
-from .report import RangeChart, Report, worst_tensors
+from .report import OperatorCount, RangeChart, Report, StoredLayer, worst_tensors
+from .tflite_inspection import inspect_tflite
 
 _BATCH = 16
 _PROBED = 8
@@ -65,6 +67,7 @@ def judge(
     after = embeddings_of(model, name, crops)
     parity = Parity.of(before, after)
     tensors, ranges = _inner_tensors(model, card, written, crops[:_PROBED])
+    operators, partitions, layers = _anatomy(model)
     return Report(
         file=name,
         size=len(model),
@@ -76,6 +79,9 @@ def judge(
         tensors=tensors,
         ranges=ranges,
         similarities=_similarities(before[:_PAIRED], after[:_PAIRED]),
+        operators=operators,
+        partitions=partitions,
+        layers=layers,
         notes=notes,
     )
 
@@ -139,6 +145,17 @@ def _inner_tensors(
         values = reference[name].reshape(-1, reference[name].shape[-1])
         charts.append(RangeChart(name, tuple(values.min(axis=0).tolist()), tuple(values.max(axis=0).tolist())))
     return found, tuple(charts)
+
+
+def _anatomy(model: bytes) -> tuple[tuple[OperatorCount, ...], int | None, tuple[StoredLayer, ...]]:
+    """What a TFLite file is made of, and what of it XNNPACK runs; nothing for ONNX Runtime, which decides at load."""
+    if not is_tflite(model):
+        return (), None, ()
+    found = inspect_tflite(model)
+    delegated = Counter(f"{item.kind} {item.dtype}" for item in found.operators if item.partition is not None)
+    operators = tuple(OperatorCount(kind, count, delegated[kind]) for kind, count in found.kinds.items())
+    stored = sorted((item for item in found.tensors if item.stored), key=lambda item: (-item.stored, item.name))
+    return operators, found.partitions, tuple(StoredLayer(item.name, item.dtype, item.stored) for item in stored)
 
 
 def _similarities(before: FloatArray, after: FloatArray) -> tuple[tuple[float, float], ...]:
