@@ -383,6 +383,7 @@ def _judged(
             faces=what,
             gate=gate,
             notes=prepared.notes,
+            inside=faces is not None,
         )
     except RuntimeMissingError as error:
         if faces is not None:
