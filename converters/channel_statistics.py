@@ -54,26 +54,31 @@ def channel_statistics(graph: Graph, pictures: FloatArray, *, threads: int = 1) 
         raise ConversionError(f"the network takes some pictures of {shapes[graph.input.name]}, not {pictures.shape}")
     low: dict[str, FloatArray] = {}
     high: dict[str, FloatArray] = {}
-    gain = {node.name: np.zeros(shapes[node.name][-1], np.float32) for node in graph.nodes}
     for tensors in _runs(graph, pictures, threads, max(1, _VALUES_AT_ONCE // sum(map(prod, shapes.values())))):
         for name, tensor in tensors.items():
             values = tensor.reshape(-1, tensor.shape[-1])
             smallest, largest = values.min(axis=0), values.max(axis=0)
             low[name] = np.minimum(low.get(name, smallest), smallest)
             high[name] = np.maximum(high.get(name, largest), largest)
+    return ChannelStatistics(low, high, _gains(graph, pictures, threads))
+
+
+def _gains(graph: Graph, pictures: FloatArray, threads: int) -> dict[str, FloatArray]:
     watched = pictures[np.linspace(0, len(pictures) - 1, min(_WATCHED, len(pictures))).astype(int)]
     random = np.random.default_rng(0)
+    total = {name: np.zeros(shape[-1]) for name, shape in graph.shapes().items()}
     for tensors in _runs(graph, watched, threads, 1):
         # The mean of (signs . derivative)^2 over random signs is the sum of the squares.
         seeds = {name: _relative(tensors[name], random) for name in graph.outputs}
         for name, gradient in backpropagate(graph, tensors, seeds).items():
-            gain[name] += np.square(gradient).reshape(-1, gradient.shape[-1]).sum(axis=0) / len(watched)
-    return ChannelStatistics(low, high, gain)
+            total[name] += np.square(gradient, dtype=np.float64).reshape(-1, gradient.shape[-1]).sum(axis=0)
+    return {name: (values / len(watched)).astype(np.float32) for name, values in total.items()}
 
 
 def _relative(output: FloatArray, random: np.random.Generator) -> FloatArray:
-    signs = random.choice(np.array([-1, 1], np.float32), output.shape)
-    return signs / np.maximum(np.linalg.norm(output), np.finfo(np.float32).tiny)
+    """Random signs, divided by the output's length; nothing where that is 0."""
+    length = float(np.linalg.norm(output))
+    return (random.choice([-1.0, 1.0], output.shape) / (length or np.inf)).astype(np.float32)
 
 
 def _runs(graph: Graph, pictures: FloatArray, threads: int, batch: int) -> Iterator[dict[str, FloatArray]]:

@@ -113,17 +113,19 @@ def _convolve_back(node: Conv, gradient: FloatArray, x: FloatArray) -> FloatArra
             weight = node.kernel[row, column]
             under = padded[:, row : row + out_height * down : down, column : column + out_width * across : across]
             under += gradient * weight[:, 0] if node.depthwise else gradient @ weight.T
-    return padded[:, top : top + height, left : left + width]
+    inside: FloatArray = padded[:, top : top + height, left : left + width]
+    return inside
 
 
 def _unpool(values: FloatArray, size: int, x: FloatArray) -> FloatArray:
     """Each value for all pixels of its square; 0 for pixels in no square."""
     spread = values.repeat(size, axis=1).repeat(size, axis=2)
     rest = [(0, old - new) for old, new in zip(x.shape, spread.shape)]
-    return np.pad(spread, rest)
+    return np.asarray(np.pad(spread, rest))
 
 
 def _bilinear(old: int, new: int) -> NDArray[np.float32]:
     """(new, old): the share of each old pixel in each new one; half-pixel centres."""
     at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(old))).astype(np.float32)
+    shares: NDArray[np.float32] = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(old))).astype(np.float32)
+    return shares

@@ -8,6 +8,7 @@ from ghostface_edge.errors import CheckpointError
 
 from .channel_statistics import ChannelStatistics
 from .graph import Graph
+from .passes.channelwise_to_conv import channelwise_to_conv
 from .passes.decouple import decouple
 from .passes.equalise import equalise
 from .passes.fold_batch_norm import fold_batch_norm
@@ -27,7 +28,8 @@ def int8_graph(checkpoint: Graph, statistics: ChannelStatistics | None = None) -
         CheckpointError: Its weights are so large that folding them overflows float32.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        graph = fold_hard_sigmoid(normalise_slopes(decouple(fold_batch_norm(checkpoint))))
+        graph = channelwise_to_conv(fold_batch_norm(checkpoint))
+        graph = fold_hard_sigmoid(normalise_slopes(decouple(graph)))
         graph = _finite(lower_prelu(graph, "depthwise"))
     return graph if statistics is None else _finite(equalise(graph, statistics))
 
@@ -39,7 +41,7 @@ def naive_int8_graph(checkpoint: Graph) -> Graph:
         CheckpointError: As :func:`int8_graph`.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        return _finite(lower_prelu(fold_hard_sigmoid(fold_batch_norm(checkpoint)), "depthwise"))
+        return _finite(lower_prelu(fold_hard_sigmoid(channelwise_to_conv(fold_batch_norm(checkpoint))), "depthwise"))
 
 
 def _finite(graph: Graph) -> Graph:

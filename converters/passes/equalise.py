@@ -5,23 +5,39 @@ before them and divided by it in the kernel of the next convolution (M. Nagel an
 Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1). A channel that is made larger loses less by
 rounding, but once it is the largest of its tensor it makes the step of all the others coarser.
 
-Both are known. A tensor of step D adds noise of variance D^2 / 12 to each of its numbers; for a channel multiplied by s
-and of gain g (see :class:`~..channel_statistics.ChannelStatistics`) that is g D^2 / (12 s^2) at the outputs, and D grows
-with the largest s r of the tensor, r being a channel's range. The sum over all channels of all tensors is convex in
-log s, so it has one minimum. At the minimum every group of tied channels suffers as much as it causes: the noise that
-its own numbers get is the noise that its share in the steps gives to everyone. Each round moves every group towards
-that.
+Both are known. A tensor of step D adds noise of variance D^2 / 12 to each of its numbers. For a channel multiplied by s
+and of gain g (see ``channel_statistics.py``) that is g D^2 / (12 s^2) at the outputs, and D is proportional to the
+largest s r of the tensor, r being a channel's range. The sum over all channels of all tensors is convex in log s, so it
+has one minimum. There every group of tied channels suffers as much as it causes: the noise that its own numbers get is
+the noise that its share in the steps gives to all. Each round moves every group towards that.
+
+Official W0.5-S2, statistics of 200 aligned LFW photos, figures of 200 others; weights and activations in 8 bits, ranges
+by least squared error, neither search nor bias correction; cosine to float, mean:
+
+===========================================================================  ======
+slopes as they are, nothing decoupled or equalised                            0.480
+slopes normalised, decoupled                                                  0.365
+and equalised by (range / median range) ^ -0.65, the mean over the tensors    0.979
+and equalised by this pass                                                    0.988
+the same with every gain 1                                                    0.988
+the same after every group was multiplied by a random number in 1/300..300    0.988
+this pass, nothing decoupled                                                  0.964
+this pass, slopes not normalised                                              0.982
+this pass, factors rounded to powers of two                                   0.987
+===========================================================================  ======
+
+Powers of two would keep floats the same to the last bit. Without gains the result would depend on the scales in which
+a checkpoint happens to hold its channels.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..channel_statistics import ChannelStatistics
 from ..graph import Graph
 from ..quantization import fused_followers, tied_tensors
-from .channels import ChannelGroups, Factors, scale_groups, scaled
+from .channels import Factors, scale_groups, scaled
 
 LIMIT = 1e3
 """No channel is multiplied or divided by more."""
@@ -30,8 +46,10 @@ _EXPONENTS = (2, 4, 8, 16)
 """The largest of a tensor's ranges is taken as their p-norm, which is smooth; p grows from stage to stage."""
 
 _ROUNDS = 20
-_LEAST = 1e-6
-"""Of the largest range of a tensor: a channel that never moves counts as one of this range."""
+"""Of each stage. With 5 or with 100 the embeddings come out alike."""
+
+_DEAD = 1e-9
+"""A channel whose range is a smaller part of its tensor's has shown nothing to judge it by, and is left alone."""
 
 
 def equalise(graph: Graph, statistics: ChannelStatistics) -> Graph:
@@ -42,59 +60,43 @@ def equalise(graph: Graph, statistics: ChannelStatistics) -> Graph:
         statistics: Measured on this graph.
     """
     groups = scale_groups(graph)
-    return scaled(graph, groups.factors(np.exp(_Noise(graph, groups, statistics).quietest())))
+    sets = _sharing(graph)
+    names = [name for shared in sets for name in shared]
+    sizes = [sum(len(statistics.gain[name]) for name in shared) for shared in sets]
+    starts = np.cumsum([0, *sizes[:-1]])
+    member = np.concatenate([groups.numbers[name] for name in names])
+    gain = np.concatenate([statistics.gain[name] for name in names]).astype(np.float64)
+    reach = np.concatenate([np.maximum(-statistics.low[name], statistics.high[name]) for name in names])
+    floor = np.maximum(np.repeat(np.maximum.reduceat(reach, starts), sizes) * _DEAD, np.finfo(np.float32).tiny)
+    shown = reach > floor
+    gain[~shown] = 0
+    still = groups.pinned | (np.bincount(member, shown, len(groups.pinned)) == 0)
+    log_range = np.log(np.maximum(reach, floor), dtype=np.float64)
+
+    def by_group(noise: Factors) -> Factors:
+        least = 1e-12 * noise.sum() + np.finfo(np.float64).tiny  # of a group that has no noise
+        return np.asarray(np.bincount(member, noise, len(groups.pinned)) + least)
+
+    logs = np.zeros(len(groups.pinned))
+    for exponent in np.repeat(_EXPONENTS, _ROUNDS):
+        own = logs[member]
+        largest = np.maximum.reduceat(own + log_range, starts)
+        powers = np.exp(exponent * (own + log_range - np.repeat(largest, sizes)))
+        norms = np.add.reduceat(powers, starts)
+        steps = np.exp(largest) * norms ** (1 / exponent)
+        noise = gain * (np.repeat(steps, sizes) * np.exp(-own)) ** 2
+        caused = powers * np.repeat(np.add.reduceat(noise, starts) / norms, sizes)
+        # The noise of a group falls with the square of its factor, and its share grows with the power.
+        logs += np.log(by_group(noise) / by_group(caused)) / (exponent + 2)
+        logs = np.where(still, 0.0, np.clip(logs, -np.log(LIMIT), np.log(LIMIT)))
+    return scaled(graph, groups.factors(np.exp(logs)))
 
 
-class _Noise:
-    """The channels of all tensors that are stored, one after the other, those of tied tensors side by side."""
-
-    def __init__(self, graph: Graph, groups: ChannelGroups, statistics: ChannelStatistics) -> None:
-        fused, ties = fused_followers(graph), tied_tensors(graph)
-        stored = [node.name for node in graph.nodes if node.name not in fused]
-        stored.sort(key=ties.__getitem__)
-        ranges, gains = [], []
-        for name in stored:
-            ranges.append(np.maximum(-statistics.low[name], statistics.high[name]).astype(np.float64))
-            gains.append(statistics.gain[name].astype(np.float64))
-        keys = np.concatenate([np.full(len(part), hash_) for part, hash_ in zip(ranges, _numbers(stored, ties))])
-        self._segment = keys
-        self._count = int(keys.max()) + 1
-        self._starts = np.searchsorted(keys, np.arange(self._count))
-        self._group = np.concatenate([groups.numbers[name] for name in stored])
-        self._pinned = groups.pinned
-        everything = np.concatenate(ranges)
-        floor = np.maximum(np.maximum.reduceat(everything, self._starts) * _LEAST, np.finfo(np.float32).tiny)
-        self._log_range = np.log(np.maximum(everything, floor[keys]))
-        self._gain = np.concatenate(gains)
-
-    def quietest(self) -> Factors:
-        """The logarithm of each group's factor."""
-        logs = np.zeros(len(self._pinned))
-        for exponent in _EXPONENTS:
-            for _ in range(_ROUNDS):
-                suffered, caused = self._balance(logs, exponent)
-                step = np.log(suffered / caused) / (exponent + 2)
-                logs = np.where(self._pinned, 0.0, np.clip(logs + step, -np.log(LIMIT), np.log(LIMIT)))
-        return logs
-
-    def _balance(self, logs: Factors, exponent: float) -> tuple[Factors, Factors]:
-        """For each group, the noise that its numbers get and the noise that its range gives to its tensors."""
-        scales = logs[self._group]
-        reach = scales + self._log_range
-        top = np.maximum.reduceat(reach, self._starts)
-        powers = np.exp(exponent * (reach - top[self._segment]))
-        norm = np.add.reduceat(powers, self._starts)
-        step = top + np.log(norm) / exponent
-        noise = self._gain * np.exp(2 * (step[self._segment] - scales))
-        total = np.add.reduceat(noise, self._starts)
-        caused = powers * (total / norm)[self._segment]
-        least = 1e-12 * total.sum() + np.finfo(np.float64).tiny
-        return self._by_group(noise) + least, self._by_group(caused) + least
-
-    def _by_group(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(self._group, values, len(self._pinned))
-
-
-def _numbers(stored: list[str], ties: dict[str, str]) -> list[int]:
-    order = {key: number for number, key in enumerate(sorted({ties[name] for name in stored}))}
-    return [order[ties[name]] for name in stored]
+def _sharing(graph: Graph) -> list[list[str]]:
+    """The tensors that are stored, those with one scale together; a tensor inside an operator is not stored."""
+    fused, ties = fused_followers(graph), tied_tensors(graph)
+    found: dict[str, list[str]] = {}
+    for node in graph.nodes:
+        if node.name not in fused:
+            found.setdefault(ties[node.name], []).append(node.name)
+    return list(found.values())

@@ -15,38 +15,41 @@ this form, slopes normalised, PRelu kept on 1 x 1 maps     1.67
 At width 1.3 it takes 3.6 ms instead of 5.8 (stem stride 2) and 9.5 instead of 17.0 (stride 1). On an emulated
 Cortex-A76 the forms lie between 21.7 and 23.5 million instructions: 22.8 with the operator, 22.3 with this form.
 
-For integers the factors are written as depthwise 1 x 1 convolutions. Their kernels have one scale per channel, so that
-the factors are exact to 1 part in 254, where a product with a constant has one scale for all channels.
+For integers the factors are written as depthwise 1 x 1 convolutions: their kernels have one scale per channel, so that
+every factor is a whole number of steps, where a product with constants has one scale for all of them.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 
 from ..graph import Add, Conv, FloatArray, Graph, Node, PRelu, Relu, Scale
 
-FORMS = ("scale", "depthwise")
+Form = Literal["scale", "depthwise"]
 
 
-def lower_prelu(graph: Graph, form: str = "scale") -> Graph:
+def lower_prelu(graph: Graph, form: Form = "scale") -> Graph:
     """The same network without PReLU nodes.
 
     Args:
         graph: The network.
         form: ``scale`` multiplies by constants, and keeps PReLU on 1 x 1 maps, where one operator costs least;
-            ``depthwise`` multiplies by depthwise convolutions and keeps none, for XNNPACK has no PReLU of integers.
+            ``depthwise`` multiplies by depthwise convolutions (a flat vector still by constants) and keeps none, for
+            XNNPACK has no PReLU of integers.
     """
     shapes = graph.shapes()
     nodes: list[Node] = []
     for node in graph.nodes:
         if isinstance(node, PRelu) and (form == "depthwise" or shapes[node.name][:2] != (1, 1)):
-            nodes.extend(_lowered(node, form))
+            nodes.extend(_lowered(node, form if len(shapes[node.name]) == 3 else "scale"))
         else:
             nodes.append(node)
     return Graph(tuple(nodes), graph.outputs)
 
 
-def _lowered(prelu: PRelu, form: str) -> list[Node]:
+def _lowered(prelu: PRelu, form: Form) -> list[Node]:
     """The sum in three nodes, or in four where a slope is above 1 and its part is subtracted."""
     name, source, slope = prelu.name, prelu.inputs[0], prelu.slope
     if not slope.any():
@@ -58,7 +61,7 @@ def _lowered(prelu: PRelu, form: str) -> list[Node]:
     return [*nodes, Add(name, (source, nodes[-1].name))]
 
 
-def _times(name: str, source: str, factor: FloatArray, form: str) -> Node:
+def _times(name: str, source: str, factor: FloatArray, form: Form) -> Node:
     if form == "scale":
         return Scale(name, (source,), factor)
     return Conv(name, (source,), factor[None, None, :, None], None, depthwise=True)

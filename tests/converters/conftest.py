@@ -11,6 +11,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from ghostface_edge.converters.graph import Graph
+from ghostface_edge.converters.interpreter import interpret
+from ghostface_edge.converters.keras_h5 import read_keras_h5
+from ghostface_edge.image import Image
+
 HERE = Path(__file__).parent
 
 
@@ -39,10 +44,57 @@ def yunet_like() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def random_graph() -> Callable[..., Graph]:
+    """Makes a random network of every kind of node, from a seed."""
+    make: Callable[..., Graph] = _module("random_graph").random_graph
+    return make
+
+
+@pytest.fixture(scope="session")
+def assert_same() -> Callable[..., None]:
+    """Asserts that two networks compute the same outputs, by the interpreter; ``tolerance`` is relative."""
+
+    def check(before: Graph, after: Graph, tolerance: float = 1e-5, batch: int = 2) -> None:
+        picture = before.input
+        x = np.random.default_rng(9).normal(size=(batch, picture.height, picture.width, picture.channels))
+        old, new = interpret(before, x), interpret(after, x)
+        assert before.outputs == after.outputs
+        for name in before.outputs:
+            np.testing.assert_allclose(new[name], old[name], rtol=0, atol=tolerance * np.abs(old[name]).max())
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def face_tensor(shared: Path) -> Callable[[int], np.ndarray]:
+    """The middle 112 x 112 pixels of so many photos of the calibration folder, as a network takes them."""
+
+    def load(count: int) -> np.ndarray:
+        paths = sorted((shared / "calibration").glob("*.jpg"))[::7][:count]
+        crops = np.stack([Image.open(path).pixels[69:181, 69:181] for path in paths])
+        return (crops.astype(np.float32) - 127.5) / 128
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def real_checkpoint(shared: Path) -> Graph:
+    """The network of the official W0.5-S2 checkpoint as it is read."""
+    path = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
+    return read_keras_h5(path.read_bytes(), str(path))
+
+
+@pytest.fixture(scope="session")
 def small_checkpoint(keras2: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GhostFaceNetV1 of four bottlenecks with every kind of layer, 32 x 32, random weights."""
     path = tmp_path_factory.mktemp("checkpoint") / "small.h5"
     return keras2.ghostface(blocks=[0, 1, 2, 3]).save(path, "embedding")
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint_graph(small_checkpoint: Path) -> Graph:
+    """The network of the small checkpoint as it is read."""
+    return read_keras_h5(small_checkpoint.read_bytes(), str(small_checkpoint))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ from ghostface_edge.converters.graph import (
     Add,
     Concat,
     Conv,
+    Flatten,
     GlobalAveragePool,
     Graph,
     HardSigmoid,
@@ -18,6 +22,8 @@ from ghostface_edge.converters.graph import (
     PRelu,
 )
 from ghostface_edge.converters.interpreter import interpret
+from ghostface_edge.converters.passes.decouple import decouple
+from ghostface_edge.converters.passes.fold_batch_norm import fold_batch_norm
 from ghostface_edge.converters.passes.lower_prelu import lower_prelu
 from ghostface_edge.converters.passes.normalise_slopes import normalise_slopes
 
@@ -60,7 +66,7 @@ def ghost_network(seed: int) -> Graph:
 
 
 def residual_network(seed: int) -> Graph:
-    """A PReLU whose result is added to something: a sign cannot pass."""
+    """A PReLU whose result is added to something, and leaves."""
     random = np.random.default_rng(seed)
     nodes: tuple[Node, ...] = (
         Input("input", (), 6, 7, 3),
@@ -93,11 +99,80 @@ def test_slopes_come_into_range_and_results_stay(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_sign_that_cannot_pass_an_addition_stays(seed: int) -> None:
+def test_a_sign_passes_a_sum_by_turning_what_is_added(seed: int) -> None:
     graph = residual_network(seed)
+    graph = Graph((*graph.nodes, conv(np.random.default_rng(seed), "last", "sum", CHANNELS)), ("last",))
     normalised = normalise_slopes(graph)
-    assert slopes(normalised).tolist() == pytest.approx([-1 / 16.4, -1, -0.3, 0, 0.25, 1, 1.5, 15.7])
+    wanted = [-1 / 16.4, -1, -0.3, 0, 0.25, 1, 1 / 1.5, 1 / 15.7]
+    assert slopes(normalised).tolist() == pytest.approx(wanted)
+    before, after = graph["branch"], normalised["branch"]
+    assert isinstance(before, Conv)
+    assert isinstance(after, Conv)
+    assert before.bias is not None
+    assert after.bias is not None
+    assert (after.bias / before.bias).tolist() == [1, 1, 1, 1, 1, 1, -1, -1]
     assert_same(graph, normalised)
+
+
+@pytest.mark.parametrize("other", [-1.0, 0.0, 0.5, 1.0, 3.0])
+def test_two_prelus_in_one_sum_agree_on_their_signs(other: float) -> None:
+    """Both turn, or none: a PReLU can make its result negative if its slope is at least 1."""
+    random = np.random.default_rng(0)
+    nodes: tuple[Node, ...] = (
+        Input("input", (), 6, 7, 3),
+        conv(random, "first", "input", 3),
+        PRelu("a", ("first",), np.full(CHANNELS, 4, np.float32)),
+        conv(random, "second", "input", 3),
+        PRelu("b", ("second",), np.full(CHANNELS, other, np.float32)),
+        Add("sum", ("a", "b")),
+        conv(random, "last", "sum", CHANNELS),
+    )
+    graph = Graph(nodes, ("last",))
+    normalised = normalise_slopes(graph)
+    turned = other >= 1
+    wanted = [0.25, 1 / other] if turned else [4, other]
+    assert [node.slope[0] for node in normalised.nodes if isinstance(node, PRelu)] == pytest.approx(wanted)
+    assert_same(graph, normalised)
+
+
+def test_a_sign_does_not_pass_a_sum_with_the_picture() -> None:
+    random = np.random.default_rng(0)
+    nodes: tuple[Node, ...] = (
+        Input("input", (), 6, 7, CHANNELS),
+        conv(random, "first", "input", CHANNELS),
+        PRelu("a", ("first",), SLOPES),
+        Add("sum", ("a", "input")),
+        conv(random, "last", "sum", CHANNELS),
+    )
+    normalised = normalise_slopes(Graph(nodes, ("last",)))
+    assert slopes(normalised).tolist() == pytest.approx([-1 / 16.4, -1, -0.3, 0, 0.25, 1, 1.5, 15.7])
+    x = np.random.default_rng(9).normal(size=(2, 6, 7, CHANNELS))
+    np.testing.assert_allclose(
+        interpret(normalised, x)["last"], interpret(Graph(nodes, ("last",)), x)["last"], rtol=0, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_networks(random_graph: Callable[..., Graph], assert_same: Callable[..., None], seed: int) -> None:
+    graph = random_graph(seed)
+    normalised = normalise_slopes(graph)
+    assert_same(graph, normalised)
+    for form in ("scale", "depthwise"):
+        assert_same(graph, lower_prelu(normalised, form))
+        assert_same(graph, lower_prelu(graph, form))
+
+
+def test_every_slope_of_the_official_checkpoint_comes_into_range(
+    real_checkpoint: Graph, face_tensor: Callable[[int], np.ndarray]
+) -> None:
+    before, x = fold_batch_norm(real_checkpoint), face_tensor(2)
+    wanted = interpret(real_checkpoint, x)["embedding"]
+    assert np.abs(slopes(before)).max() > 16
+    for graph in (before, decouple(before)):
+        normalised = normalise_slopes(graph)
+        assert np.abs(slopes(normalised)).max() <= 1
+        for after in (normalised, lower_prelu(normalised), lower_prelu(normalised, "depthwise")):
+            np.testing.assert_allclose(interpret(after, x)["embedding"], wanted, rtol=0, atol=1e-5)
 
 
 def test_a_sign_does_not_leave_by_an_output() -> None:
@@ -123,3 +198,31 @@ def test_lowered_prelu_is_prelu(network: object, normalised: bool, seed: int) ->
     left = [node.name for node in lowered.nodes if isinstance(node, PRelu)]
     assert left == (["squeezed"] if network is ghost_network else [])
     assert_same(graph, lowered)
+
+
+def test_the_depthwise_form_keeps_no_prelu() -> None:
+    """Not even on 1 x 1 maps; slopes above 1 keep their sign in one more convolution, a PReLU of zeros is a ReLU."""
+    graph = ghost_network(0)
+    graph = Graph(
+        tuple(
+            replace(node, slope=np.zeros(CHANNELS, np.float32)) if node.name == "b" else node for node in graph.nodes
+        ),
+        graph.outputs,
+    )
+    lowered = lower_prelu(graph, "depthwise")
+    kinds = {node.name: type(node).__name__ for node in lowered.nodes}
+    assert [kinds[f"a{part}"] for part in ("/scaled", "/relu", "/signed", "")] == ["Conv", "Relu", "Conv", "Add"]
+    assert "squeezed/scaled" in kinds
+    assert kinds["b"] == "Relu"
+    assert "PRelu" not in kinds.values()
+    assert "Scale" not in kinds.values()
+    assert_same(graph, lowered)
+
+
+def test_a_flat_vector_has_no_depthwise_form() -> None:
+    nodes = (Input("input", (), 1, 1, CHANNELS), Flatten("flat", ("input",)), PRelu("out", ("flat",), SLOPES))
+    graph = Graph(nodes, ("out",))
+    lowered = lower_prelu(graph, "depthwise")
+    assert not any(isinstance(node, (PRelu, Conv)) for node in lowered.nodes)
+    x = np.random.default_rng(2).normal(size=(3, 1, 1, CHANNELS))
+    np.testing.assert_allclose(interpret(lowered, x)["out"], interpret(graph, x)["out"], rtol=1e-6)
