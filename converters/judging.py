@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -84,6 +85,25 @@ def judge(
     tensors, ranges = _inner_tensors(model, card, written, crops[:_PROBED])
     operators, partitions, layers = _anatomy(model)
     return replace(report, tensors=tensors, ranges=ranges, operators=operators, partitions=partitions, layers=layers)
+
+
+def time_ratio(model: bytes, other: bytes, crops: Crops, *, rounds: int = 60) -> float:
+    """Median time of one model over that of another, one thread, a face at a time, in alternating order.
+
+    Raises:
+        RuntimeMissingError: The runtime of the format is not installed.
+        ModelError: The runtime cannot run a file.
+    """
+    sessions = [load_session(data, "a model to time", threads=1) for data in (model, other)]
+    tensor = input_tensor(crops[:1], sessions[0].card.input)
+    seconds: list[list[float]] = [[], []]
+    for turn in range(rounds + 5):
+        for index in (0, 1) if turn % 2 else (1, 0):
+            start = time.perf_counter()
+            sessions[index].run(tensor)
+            if turn >= 5:  # the first runs warm up
+                seconds[index].append(time.perf_counter() - start)
+    return float(np.median(seconds[0]) / np.median(seconds[1]))
 
 
 def embeddings_of(model: bytes, name: str, crops: Crops) -> FloatArray:
