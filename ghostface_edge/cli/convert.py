@@ -68,10 +68,9 @@ def convert(
     YuNet's .onnx. Beside the model come manifest.json and, with --faces, a report. A model that loses more than its
     gate allows is not written, its report is, and the exit code is 2.
     """
-    with without_notices():
-        made = _converters("convert").convert(
-            checkpoint, output, to=to, precision=precision, equalise=not no_equalise, **given(rest)
-        )
+    made = _converters("convert").convert(
+        checkpoint, output, to=to, precision=precision, equalise=not no_equalise, **given(rest)
+    )
     lines = [
         f"{made.path}: {made.card.model_id}, {made.card.precision}, {made.size:,} bytes, {made.nodes} nodes, "
         f"{made.parameters:,} parameters, {made.macs / 1e6:.1f} million MACs, {made.seconds:.2f} s"
