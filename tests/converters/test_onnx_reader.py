@@ -658,7 +658,7 @@ def test_converted_files_equal_the_source(
 def test_our_own_files_come_back(
     prelu: str, layout: str, small_checkpoint: Path, tmp_path: Path, on_onnxruntime: Runner
 ) -> None:
-    from ghostface_edge.converters.convert import embedder_graph
+    from ghostface_edge.converters.preparation import embedder_graph
     from ghostface_edge.converters.keras_h5 import read_keras_h5
     from ghostface_edge.converters.onnx_writer import write_onnx
 
