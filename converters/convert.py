@@ -395,6 +395,7 @@ def _judged(
             card,
             checkpoint=model.graph,
             written=prepared.graph,
+            quantization=prepared.quantization,
             crops=crops,
             faces=what,
             gate=gate,

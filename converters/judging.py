@@ -16,6 +16,7 @@ from ghostface_edge.runtime import load_session
 from ghostface_edge.runtime.session import usable_cpus
 from ghostface_edge.runtime.tflite_card import is_tflite
 
+from .channel_statistics import channel_statistics
 from .faces import Crops
 from .gate import Gate
 from .graph import FloatArray, Graph
@@ -23,12 +24,17 @@ from .interpreter import interpret
 from .onnx_writer import write_onnx
 from .parity import Parity, TensorParity, tensor_parity
 from .probing import probe_tflite
+from .quantization import Quantization
 from .report import OperatorCount, RangeChart, Report, StoredLayer, worst_tensors
+from .sensitivity import Damage, damages
 from .tflite_inspection import inspect_tflite
 
 _BATCH = 16
 _PROBED = 8
 """Faces whose inner tensors are compared: a tensor has thousands of values per face, so few faces are many samples."""
+
+_WATCHED = 16
+"""Faces that the damage of each tensor is predicted on."""
 
 _PAIRED = 400
 """Faces whose similarities are drawn, two pairs each."""
@@ -41,6 +47,7 @@ def judge(
     *,
     checkpoint: Graph,
     written: Graph,
+    quantization: Quantization | None,
     crops: Crops,
     faces: str,
     gate: Gate | None,
@@ -55,6 +62,7 @@ def judge(
         card: The card in it.
         checkpoint: The float network as it was read.
         written: The network as it was handed to the writer.
+        quantization: Its integers, likewise.
         crops: (N, height, width, 3) uint8 RGB; faces that the model was not calibrated on.
         faces: What kind of pictures they are, in words.
         gate: What it has to keep, or None.
@@ -80,7 +88,11 @@ def judge(
         similarities=_similarities(before[:_PAIRED], after[:_PAIRED]),
         notes=notes,
     )
-    if not inside or not is_tflite(model):  # ONNX Runtime fuses tensors away, and decides about operators at load
+    if not inside:
+        return report
+    if quantization is not None:
+        report = replace(report, damages=_damages(card, written, quantization, crops[:_WATCHED]))
+    if not is_tflite(model):  # ONNX Runtime fuses tensors away, and decides about operators at load
         return report
     tensors, ranges = _inner_tensors(model, card, written, crops[:_PROBED])
     operators, partitions, layers = _anatomy(model)
@@ -163,6 +175,12 @@ def _inner_tensors(
         values = reference[name].reshape(-1, reference[name].shape[-1])
         charts.append(RangeChart(name, tuple(values.min(axis=0).tolist()), tuple(values.max(axis=0).tolist())))
     return found, tuple(charts)
+
+
+def _damages(card: ModelCard, written: Graph, quantization: Quantization, crops: Crops) -> tuple[Damage, ...]:
+    """What the rounding of each tensor costs, by how much the embedding hangs on it."""
+    pictures = input_tensor(crops, replace(card.input, layout="NHWC"))
+    return damages(written, quantization, pictures, channel_statistics(written, pictures))
 
 
 def _anatomy(model: bytes) -> tuple[tuple[OperatorCount, ...], int, tuple[StoredLayer, ...]]:
