@@ -20,8 +20,8 @@ from .simulator import FLOAT, Simulator, Tensors, stored
 def correct_biases(graph: Graph, quantization: Quantization, pictures: FloatArray) -> Graph:
     """The network whose convolutions, in integers, make the same means as ``graph`` in float.
 
-    A depthwise convolution without bias is left alone: it is an identity or a factor of the passes. A convolution with a
-    fused follower is compared before the follower cuts.
+    A depthwise convolution without bias is left alone: it is an identity or a factor of the passes. A convolution with
+    a fused follower is compared before the follower cuts.
 
     Args:
         graph: The network as it will be quantised.

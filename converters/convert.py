@@ -228,6 +228,7 @@ def convert(
     options = SourceOptions(architecture, hard_sigmoid, mean, scale, colour_order, size)
     model = read_trained_model(source, options, licence=licence, name=name)
     read_manifest(folder)  # a foreign file of that name is found before the work is done
+    given: Faces | None = None
     if model.card.kind == "detector":
         _only_for_embedders(str(source), faces=faces, calibration=calibration, layout=layout, prelu=prelu)
         card = replace(model.card, precision=precision, input=replace(model.card.input, layout=_DETECTOR_LAYOUT[to]))
@@ -239,7 +240,7 @@ def convert(
             input=replace(model.card.input, layout=layout or "NHWC"),
             thresholds=_thresholds(model.card, precision),
         )
-        given = read_faces(faces) if isinstance(faces, (str, os.PathLike)) else faces
+        given = faces if faces is None or isinstance(faces, Faces) else read_faces(faces)
         prepared, judged_by = _prepared(model, asked, given, calibration)
     data = _written(prepared, card, to, batch=batch, integer_io=integer_io)
     report = (
@@ -267,7 +268,8 @@ def convert(
             "source": dict(vars(card.source)),
             "tools": {"ghostface-edge": card.converter, **tool_versions()},
             "options": {**asked.to_dict(), "integer_io": integer_io, "layout": layout, "batch": batch, **vars(options)},
-            "faces": None if judged_by is None else judged_by.to_dict(),
+            "faces": None if given is None else given.to_dict(),
+            "held_out": [] if judged_by is None else sorted(judged_by.files),
             "calibration": None if prepared.calibration is None else _summary(prepared.calibration),
             "parity": None if parity is None else parity.to_dict(),
             "notes": list(prepared.notes),
@@ -383,6 +385,7 @@ def _judged(
             faces=what,
             gate=gate,
             notes=prepared.notes,
+            inside=faces is not None,
         )
     except RuntimeMissingError as error:
         if faces is not None:

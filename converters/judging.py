@@ -44,6 +44,7 @@ def judge(
     faces: str,
     gate: Gate | None,
     notes: tuple[str, ...] = (),
+    inside: bool = True,
 ) -> Report:
     """Run a written embedder on faces and say what it lost.
 
@@ -57,6 +58,7 @@ def judge(
         faces: What kind of pictures they are, in words.
         gate: What it has to keep, or None.
         notes: What else a reader should know.
+        inside: Look inside the file too, at every tensor and operator.
 
     Raises:
         RuntimeMissingError: The runtime of the format is not installed.
@@ -66,9 +68,7 @@ def judge(
     before = float_embeddings(checkpoint, card, crops)
     after = embeddings_of(model, name, crops)
     parity = Parity.of(before, after)
-    tensors, ranges = _inner_tensors(model, card, written, crops[:_PROBED])
-    operators, partitions, layers = _anatomy(model)
-    return Report(
+    report = Report(
         file=name,
         size=len(model),
         card=card,
@@ -76,14 +76,14 @@ def judge(
         failures=() if gate is None else gate.failures(parity),
         parity=parity,
         faces=faces,
-        tensors=tensors,
-        ranges=ranges,
         similarities=_similarities(before[:_PAIRED], after[:_PAIRED]),
-        operators=operators,
-        partitions=partitions,
-        layers=layers,
         notes=notes,
     )
+    if not inside or not is_tflite(model):  # ONNX Runtime fuses tensors away, and decides about operators at load
+        return report
+    tensors, ranges = _inner_tensors(model, card, written, crops[:_PROBED])
+    operators, partitions, layers = _anatomy(model)
+    return replace(report, tensors=tensors, ranges=ranges, operators=operators, partitions=partitions, layers=layers)
 
 
 def embeddings_of(model: bytes, name: str, crops: Crops) -> FloatArray:
@@ -134,9 +134,7 @@ def _interpreted(graph: Graph) -> Callable[[FloatArray], FloatArray]:
 def _inner_tensors(
     model: bytes, card: ModelCard, written: Graph, crops: Crops
 ) -> tuple[tuple[TensorParity, ...], tuple[RangeChart, ...]]:
-    """Every tensor inside a TFLite file against float; nothing for ONNX Runtime, which fuses them away."""
-    if not is_tflite(model):
-        return (), ()
+    """Every tensor inside a TFLite file against float."""
     pictures = input_tensor(crops, replace(card.input, layout="NHWC"))
     reference = interpret(written, pictures)
     found = tensor_parity(reference, probe_tflite(model, pictures, reference))
@@ -147,10 +145,8 @@ def _inner_tensors(
     return found, tuple(charts)
 
 
-def _anatomy(model: bytes) -> tuple[tuple[OperatorCount, ...], int | None, tuple[StoredLayer, ...]]:
-    """What a TFLite file is made of, and what of it XNNPACK runs; nothing for ONNX Runtime, which decides at load."""
-    if not is_tflite(model):
-        return (), None, ()
+def _anatomy(model: bytes) -> tuple[tuple[OperatorCount, ...], int, tuple[StoredLayer, ...]]:
+    """What a TFLite file is made of, and what of it XNNPACK runs."""
     found = inspect_tflite(model)
     delegated = Counter(f"{item.kind} {item.dtype}" for item in found.operators if item.partition is not None)
     operators = tuple(OperatorCount(kind, count, delegated[kind]) for kind, count in found.kinds.items())

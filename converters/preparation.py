@@ -10,6 +10,7 @@ from ghostface_edge.card import InputSpec
 from ghostface_edge.errors import CheckpointError
 
 from .calibration import Calibration, apply
+from .channel_statistics import channel_statistics
 from .graph import FloatArray, Graph
 from .lowering import naive_int8_graph
 from .passes.fold_batch_norm import fold_batch_norm
@@ -17,10 +18,9 @@ from .passes.lower_prelu import lower_prelu
 from .passes.merge_heads import merge_heads
 from .passes.normalise_slopes import normalise_slopes
 from .passes.swap_colours import swap_colours
-from .quantization import Affine, Quantization
-from .ranges import choose_ranges, fixed_affines, histograms
+from .quantization import UNIT, Affine, Quantization
+from .ranges import choose_ranges
 from .sensitivity import mixed
-from .statistics import measure, sensitivity
 
 CALIBRATED = ("int8", "int16x8", "mixed")
 """Precisions that need to know the ranges of activations."""
@@ -96,14 +96,19 @@ def prepare_integers(checkpoint: Graph, precision: str, calibration: Calibration
         return Prepared(*apply(checkpoint, calibration), calibration)
     # The shifts of biases make up for what rounding to 8 bits does; rounding to 16 bits does 1/256 of it.
     graph, narrow = apply(checkpoint, replace(calibration, shifts={}))
-    fixed = fixed_affines(graph, _wide(narrow.tensors[graph.input.name]), 16)
-    wide = {name: fixed.get(name) or _wide(affine) for name, affine in narrow.tensors.items()}
-    return Prepared(graph, Quantization(wide), calibration)
+    return Prepared(graph, Quantization({name: _wide(affine) for name, affine in narrow.tensors.items()}), calibration)
+
+
+_WIDE_GATES = {
+    UNIT: Affine(float(np.float32(1 / 32767)), 0, 16),
+    Affine(1 / 256, -128): Affine(1 / 32768, 0, 16),
+}
+"""Results of a hard-sigmoid and of a sigmoid, whose ranges the kernels demand."""
 
 
 def _wide(affine: Affine) -> Affine:
     """16 bits over twice the range: what 8 bits had to cut off costs nothing now."""
-    return Affine.over(2 * affine.low, 2 * affine.high, 16)
+    return _WIDE_GATES.get(affine) or Affine.over(2 * affine.low, 2 * affine.high, 16)
 
 
 def prepare_mixed(checkpoint: Graph, calibration: Calibration, pictures: FloatArray, cosine: float) -> Prepared:
@@ -120,11 +125,11 @@ def prepare_mixed(checkpoint: Graph, calibration: Calibration, pictures: FloatAr
         CheckpointError: The weights overflow float32 when folded.
     """
     graph, quantization = apply(checkpoint, calibration)
-    weights = sensitivity(graph, pictures)
-    result = mixed(graph, quantization, pictures, weights, min(cosine + _SPARE, 1 - _SPARE / 10))
+    statistics = channel_statistics(graph, pictures)
+    result = mixed(graph, quantization, pictures, statistics, min(cosine + _SPARE, 1 - _SPARE / 10))
     kept = len(result.float_operators)
     note = f"{kept} of {len(graph.nodes) - 1} operators compute in float32, the others in int8"
-    if not result.met:
+    if not result.is_met:
         note += f"; even so the simulated cosine is {result.cosine:.5f} only"
     notes = (f"{note}.", *((f"In float: {', '.join(result.float_operators)}.",) if kept else ()))
     return Prepared(graph, result.quantization, calibration, notes)
@@ -134,9 +139,9 @@ def prepare_naive(checkpoint: Graph, precision: str, pictures: FloatArray, pictu
     """An embedder in integers as other converters make it: channels as they are, ranges from the plain extremes."""
     bits = 16 if precision == "int16x8" else 8
     graph = naive_int8_graph(checkpoint)
-    statistics = measure(graph, pictures)
+    statistics = channel_statistics(graph, pictures)
     picture = picture if bits == 8 else _wide(picture)
-    quantization = choose_ranges(graph, histograms(graph, pictures, statistics), statistics, picture, "minmax", bits)
+    quantization = choose_ranges(graph, pictures, statistics, picture, method="minmax", bits=bits)
     return Prepared(graph, quantization, notes=("Quantised without any measure against unequal channels.",))
 
 

@@ -54,7 +54,10 @@ _BIAS_HEADROOM = 2.0**28
 The int64 sums beside int16 need it too: TFLite takes a factor below 2^-32 between sum and output for 0, bias and all.
 """
 
-_MOVING = (Concat, Flatten, MaxPool, AveragePool, ResizeBilinear, Upsample2x)
+COPYING = (Concat, Flatten, MaxPool, Upsample2x)
+"""Nodes that make only numbers that they take: storing these rounds nothing."""
+
+_MOVING = (*COPYING, AveragePool, ResizeBilinear)
 _FUSING = (Conv, BatchNorm, Scale, Add, Mul)
 
 

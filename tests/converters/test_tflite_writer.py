@@ -21,7 +21,6 @@ from ghostface_edge.alignment import align
 from ghostface_edge.card import InputSpec, ModelCard, Source
 from ghostface_edge.converters import Conversion, convert
 from ghostface_edge.converters.architectures import architecture
-from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.graph import (
     Add,
     AveragePool,
@@ -50,6 +49,7 @@ from ghostface_edge.converters.passes.fold_batch_norm import fold_batch_norm
 from ghostface_edge.converters.passes.fold_hard_sigmoid import fold_hard_sigmoid
 from ghostface_edge.converters.passes.lower_prelu import lower_prelu
 from ghostface_edge.converters.passes.normalise_slopes import normalise_slopes
+from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.quantization import UNIT, Affine, Quantization, fused_followers, tied_tensors
 from ghostface_edge.converters.tflite_inspection import inspect_tflite
 from ghostface_edge.converters.tflite_writer import write_tflite
