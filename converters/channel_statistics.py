@@ -92,7 +92,7 @@ def channel_statistics(graph: Graph, pictures: FloatArray, *, threads: int = 1) 
             high.setdefault(name, []).append(values.max(axis=1))
             power[name] += np.einsum("npc,npc->c", values, values) / np.float32(values.shape[1] * len(pictures))
     for name in low:
-        if not np.isfinite([*low[name], *high[name]]).all():
+        if not all(np.isfinite(part).all() for part in (*low[name], *high[name])):
             raise ConversionError(f"the tensor {name!r} overflows float32 on these pictures: the weights are damaged")
     lows, highs = ({name: np.concatenate(parts) for name, parts in found.items()} for found in (low, high))
     return ChannelStatistics(
