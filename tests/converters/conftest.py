@@ -11,9 +11,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from ghostface_edge.alignment import align
 from ghostface_edge.converters.graph import Graph
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
+from ghostface_edge.engine import FaceEngine
 from ghostface_edge.image import Image
 
 HERE = Path(__file__).parent
@@ -82,6 +84,18 @@ def face_tensor(shared: Path) -> Callable[[int], np.ndarray]:
         return (crops.astype(np.float32) - 127.5) / 128
 
     return load
+
+
+@pytest.fixture(scope="session")
+def aligned_faces(shared: Path, real_engine: FaceEngine) -> np.ndarray:
+    """The faces of every third photo of the calibration folder, aligned, as a network takes them."""
+    crops = []
+    for path in sorted((shared / "calibration").glob("*.jpg"))[::3]:
+        photo = Image.open(path)
+        found = real_engine.detect(photo)
+        if found:
+            crops.append(align(photo, found[0].landmarks))
+    return (np.stack(crops).astype(np.float32) - 127.5) / 128
 
 
 @pytest.fixture(scope="session")

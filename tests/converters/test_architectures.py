@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ghostface_edge.converters.architectures import architecture, ghostfacenet, multiple_of_4
-from ghostface_edge.converters.convert import embedder_graph
+from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.graph import (
     Add,
     AveragePool,

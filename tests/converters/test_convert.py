@@ -195,7 +195,8 @@ def test_card_of_a_detector(detector_file: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"to": "coreml"}, "to='coreml' does not exist; choose from: onnx, tflite"),
-        ({"precision": "int8"}, "precision='int8' does not exist for to='onnx'; choose from: float32, float16$"),
+        ({"precision": "int4"}, "precision='int4' does not exist for to='onnx'; choose from: float32, float16, int8$"),
+        ({"precision": "dynamic"}, "precision='dynamic' does not exist for to='onnx'"),
         ({"prelu": "fast"}, "prelu='fast' does not exist; choose from: lowered, native"),
     ],
 )
@@ -213,7 +214,7 @@ def test_a_keras_archive(keras2: ModuleType, keras3: ModuleType, tmp_path: Path,
     source = keras3.save_keras(model, tmp_path / "face.keras")
     result = convert(source, tmp_path / "out")
     assert result.path == tmp_path / "out" / "face.onnx"
-    assert result.left_out == result.to_dict()["left_out"] == ("logits",)
+    assert (result.left_out, result.to_dict()["left_out"]) == (("logits",), ["logits"])
     pictures = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
     expected = interpret(read_keras_zip(source.read_bytes(), "face").graph, pictures)["embedding"]
     close(on_onnxruntime(result.path.read_bytes(), pictures)["embedding"], expected, 1e-5)
@@ -356,7 +357,7 @@ def test_an_older_model_is_replaced_as_a_whole(small_checkpoint: Path, tmp_path:
     old.write_bytes(b"old")
     convert(small_checkpoint, tmp_path)
     assert read_card(old.read_bytes()).kind == "embedder"
-    assert os.listdir(tmp_path) == ["small.onnx"]
+    assert sorted(os.listdir(tmp_path)) == ["manifest.json", "small.onnx"]
 
 
 @pytest.mark.parametrize("missing", ["h5py", "onnx"])
@@ -368,16 +369,20 @@ def test_missing_packages_are_named_with_their_command(
         convert(small_checkpoint, tmp_path / "out")
 
 
-def test_for_onnx_nothing_but_numpy_h5py_and_onnx_is_imported(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_for_onnx_no_other_extra_is_needed(small_checkpoint: Path, tmp_path: Path) -> None:
+    """Not even the runtime: then the file is written and not run, and a warning says so."""
     code = """
 import sys
-for name in ("tensorflow", "keras", "tf_keras", "onnxruntime", "ai_edge_litert", "cv2", "PIL", "scipy", "requests"):
+for name in ("tensorflow", "keras", "tf_keras", "onnxruntime", "ai_edge_litert", "scipy", "requests"):
     sys.modules[name] = None
 from ghostface_edge.converters import convert
 assert not {"h5py", "onnx"} & set(sys.modules)
 convert(*sys.argv[1:])
 """
-    subprocess.run([sys.executable, "-c", code, str(small_checkpoint), str(tmp_path)], check=True)
+    command = [sys.executable, "-c", code, str(small_checkpoint), str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "small.onnx was written and not run" in done.stderr
+    assert json.loads((tmp_path / "manifest.json").read_bytes())["models"]["small.onnx"]["parity"] is None
 
 
 def test_the_version_names_the_package() -> None:

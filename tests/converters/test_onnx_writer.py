@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ghostface_edge.converters.convert import embedder_graph
+from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.graph import (
     Add,
     AveragePool,

@@ -33,8 +33,9 @@ class TestConvert:
         assert document["card"]["source"]["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
         text = run("convert", source, "-o", out, "--precision", "float32").out
         # 722,364 parameters and 10.72 million MACs: counted by Keras and by hand
-        assert text.startswith(f"{path}: ghostfacenet-v1-0.5-2-2beca52a, float32, {document['nodes']} nodes, 722,364 ")
-        assert "10.7 million MACs" in text
+        size = path.stat().st_size
+        assert text.startswith(f"{path}: ghostfacenet-v1-0.5-2-2beca52a, float32, {size:,} bytes, ")
+        assert f"{document['nodes']} nodes, 722,364 parameters, 10.7 million MACs" in text
 
     def test_prelu_as_one_operator(self, run: Runner, shared: Path, tmp_path: Path) -> None:
         source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
@@ -49,7 +50,8 @@ class TestConvert:
         pytest.importorskip("ai_edge_litert")
         source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
         text = run("convert", source, "-o", tmp_path, "--to", "tflite", "--precision", option).out
-        path = tmp_path / "GN_W0.5_S2_ArcFace_epoch16.tflite"
+        suffix = "" if precision == "float32" else f"_{precision}"
+        path = tmp_path / f"GN_W0.5_S2_ArcFace_epoch16{suffix}.tflite"
         assert text.startswith(f"{path}: ghostfacenet-v1-0.5-2-2beca52a, {precision}, ")
         found = run("inspect", path, "--json").json
         assert found["format"] == "tflite"

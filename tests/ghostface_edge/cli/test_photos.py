@@ -313,7 +313,7 @@ class TestVerify:
         pytest.importorskip("ai_edge_litert")
         checkpoint = offline / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
         run("convert", checkpoint, "-o", tmp_path, "--to", "tflite", "--precision", "fp16")
-        half = tmp_path / "GN_W0.5_S2_ArcFace_epoch16.tflite"
+        half = tmp_path / "GN_W0.5_S2_ArcFace_epoch16_float16.tflite"
         for photos in itertools.combinations(itertools.islice(_identities(offline), 4), 2):
             expected = run("verify", *photos, "--json").json
             for arguments, tolerance in (
