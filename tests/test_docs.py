@@ -24,7 +24,9 @@ FEW = 120
 """Photos in the default run: enough that no warning about their number appears."""
 
 MEASURED = re.compile(r"(?<=mean )[\d.]+|(?<=below )0\.\d{6}|(?<=least )[\d.]+|(?<=cosine to float )-?[\d.]+")
-PASSING = re.compile(r"(?<=max abs )[\d.]+|[\d.]+ s$|(?<=lie )[\d.]+|(?<=on )\d+(?= faces)|^\d+(?= of)")
+PASSING = re.compile(
+    r"(?<=max abs )[\d.]+|[\d.]+ s$|(?<=lie )[\d.]+|(?<=on )\d+(?= faces)|^\d+(?= of)|[+-][\d,]+(?= bytes)|[\d.]+(?= of its time)"
+)
 """Numbers that depend on the photos: cosines to be compared where the photos are the page's, and all others."""
 
 Folder = Callable[[int], Path]
