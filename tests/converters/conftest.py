@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from ghostface_edge.converters.faces import Faces, read_faces
 from ghostface_edge.converters.graph import Graph
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
+from ghostface_edge.engine import FaceEngine
 from ghostface_edge.image import Image
 
 HERE = Path(__file__).parent
@@ -124,3 +127,18 @@ def exported() -> ModuleType:
     """The module that writes ONNX embedders as other exporters do."""
     pytest.importorskip("onnx")
     return _module("onnx_fixture")
+
+
+@pytest.fixture(scope="session")
+def face_folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 128 photos of people, for calibration."""
+    folder = tmp_path_factory.mktemp("photos")
+    for path in sorted((shared / "calibration").glob("*.jpg"))[::8][:128]:
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def some_faces(face_folder: Path, real_engine: FaceEngine) -> Faces:
+    """The aligned faces of that folder."""
+    return read_faces(face_folder, detector=real_engine.detector)
