@@ -131,9 +131,9 @@ def exported() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def face_folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 128 photos of people, for calibration."""
+    """A folder of 192 photos of people, for calibration."""
     folder = tmp_path_factory.mktemp("photos")
-    for path in sorted((shared / "calibration").glob("*.jpg"))[::8][:128]:
+    for path in sorted((shared / "calibration").glob("*.jpg"))[::8][:192]:
         shutil.copy(path, folder)
     return folder
 
