@@ -71,3 +71,14 @@ def test_the_gain_predicts_noise(real_checkpoint: Graph, face_tensor: Callable[[
 def test_pictures_that_do_not_fit(random_graph: Callable[..., Graph], shape: tuple[int, ...]) -> None:
     with pytest.raises(ConversionError, match="takes some pictures of"):
         channel_statistics(random_graph(0), np.zeros(shape, np.float32))
+
+
+def test_values_that_overflow() -> None:
+    kernel = np.full((1, 1, 1, 1), 1e30, np.float32)
+    nodes = (
+        Input("input", (), 1, 1, 1),
+        Conv("first", ("input",), kernel, None),
+        Conv("out", ("first",), kernel, None),
+    )
+    with pytest.raises(ConversionError, match="'out' overflows float32"):
+        channel_statistics(Graph(nodes, ("out",)), np.ones((1, 1, 1, 1), np.float32))
