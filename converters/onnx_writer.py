@@ -168,7 +168,7 @@ class _Writer:
         elif isinstance(node, Scale):
             self._add("Mul", [*inputs, self._per_channel(node, "factor")], output)
         elif isinstance(node, HardSigmoid):
-            self._add("HardSigmoid", inputs, output, alpha=node.slope, beta=node.offset)
+            self._add("HardSigmoid", inputs, output, alpha=node.slope, beta=_hard_sigmoid_offset(node))
         elif isinstance(node, MaxPool):
             self._add("MaxPool", inputs, output, kernel_shape=[node.size] * 2, strides=[node.size] * 2)
         elif isinstance(node, AveragePool):
@@ -232,7 +232,17 @@ class _Writer:
         self._add("Flatten", inputs, output)
 
 
-def _factor(wanted: int, given: int) -> np.float32:
-    """The float32 factor of a Resize to a size, which is floor(given x factor): rounded up, for 3 x float32(7 / 3) < 7."""
+def _hard_sigmoid_offset(node: HardSigmoid) -> float:
+    """The offset, or for x / 6 + 1/2 one off by 1.2e-7, the rounding of numbers around 1.
+
+    OpenCV (4.8 to 5.0) takes exactly that function with a Mul behind it for a hard swish, even where the Mul scales
+    another tensor, as in GhostFaceNetV2's squeeze and excitation, and computes nonsense.
+    """
+    swish = np.float32(node.slope) == np.float32(1 / 6) and node.offset == 0.5
+    return 0.5 + float(np.finfo(np.float32).eps) if swish else node.offset
+
+
+def _factor(wanted: int, given: int) -> float:
+    """The float32 by which Resize makes one size of another as floor(given x factor): 3 x float32(7 / 3) is below 7."""
     factor = np.float32(wanted / given)
-    return factor if float(factor) * given >= wanted else np.nextafter(factor, np.float32(np.inf))
+    return float(factor if float(factor) * given >= wanted else np.nextafter(factor, np.float32(np.inf)))

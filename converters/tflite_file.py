@@ -62,6 +62,10 @@ class TFLiteFile:
         self._quantise(number, np.array([affine.scale], np.float32), affine.zero_point)
         return number
 
+    def sign(self, number: int, signature: Shape) -> None:
+        """Give a tensor the shape that it may take, with -1 for open sizes."""
+        self._tensors[number].shapeSignature = list(signature)
+
     def constant(self, name: str, values: NDArray[Any], scales: FloatArray | None = None, axis: int = 0) -> int:
         """Store an array of numbers; the number of its tensor.
 

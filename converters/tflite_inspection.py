@@ -26,16 +26,18 @@ class TFLiteTensor:
     Attributes:
         name: Its name.
         dtype: Such as ``int8``.
-        shape: With the batch.
+        shape: With the batch; None for a size that follows the picture's.
         stored: Bytes of its numbers in the file; 0 for one that is computed.
-        scale: What one step of its integers stands for; None for plain numbers and where each channel has its own.
+        scales: In how many ways its integers stand for numbers: 0 for plain ones, else 1, or one for each channel.
+        scale: What one step of its integers stands for; None where ``scales`` is not 1.
         zero_point: The integer that stands for 0; likewise.
     """
 
     name: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     stored: int
+    scales: int
     scale: float | None
     zero_point: int | None
 
@@ -49,7 +51,7 @@ class TFLiteOperator:
         version: Version of its kind.
         output: Name of the tensor that it makes.
         dtype: That tensor's.
-        macs: Multiplications of a convolution for one picture; 0 for other kinds.
+        macs: Multiplications of a convolution, at the size that the file starts with; 0 for other kinds.
         partition: Which of XNNPACK's partitions it runs in, from 0; None where LiteRT runs it by itself.
     """
 
@@ -101,8 +103,19 @@ class TFLiteInspection:
         return dict(Counter(tensor.dtype for tensor in self.tensors).most_common())
 
     @property
-    def macs(self) -> int:
-        """Multiplications of all convolutions for one picture."""
+    def parameters(self) -> int:
+        """Number of stored values, without the plain integers that are an operator's axes, sizes or shapes."""
+        return sum(
+            prod(size or 1 for size in tensor.shape)
+            for tensor in self.tensors
+            if tensor.stored and (tensor.dtype != "int32" or tensor.scales)
+        )
+
+    @property
+    def macs(self) -> int | None:
+        """Multiplications of all convolutions for one picture; None where its size is open."""
+        if any(None in tensor.shape for tensor in self.inputs):
+            return None
         return sum(operator.macs for operator in self.operators)
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,6 +126,7 @@ class TFLiteInspection:
             "outside": [asdict(operator) for operator in self.outside],
             "kinds": self.kinds,
             "dtypes": self.dtypes,
+            "parameters": self.parameters,
             "macs": self.macs,
         }
 
@@ -151,8 +165,10 @@ def inspect_tflite(data: bytes) -> TFLiteInspection:
     for operator, place in zip(network.operators, places):
         code, output = model.operatorCodes[operator.opcodeIndex], tensors[operator.outputs[0]]
         kind = names[code.builtinCode]
-        kernel = tensors[operator.inputs[1]].shape if kind in _CONVOLUTIONS else ()
-        macs = prod(output.shape[1:3]) * prod(kernel) if kernel else 0
+        macs = 0
+        if kind in _CONVOLUTIONS:
+            kernel, made = (network.tensors[number].shape for number in (operator.inputs[1], operator.outputs[0]))
+            macs = int(prod(made[1:3]) * prod(kernel))
         operators.append(TFLiteOperator(kind, code.version, output.name, output.dtype, macs, place))
     return TFLiteInspection(
         inputs=tuple(tensors[number] for number in network.inputs),
@@ -166,12 +182,15 @@ def inspect_tflite(data: bytes) -> TFLiteInspection:
 def _tensor(tensor: Any, buffers: list[Any], types: dict[int, str]) -> TFLiteTensor:
     content = buffers[tensor.buffer].data
     scales = None if tensor.quantization is None else tensor.quantization.scale
-    whole = tensor.quantization if scales is not None and len(scales) == 1 else None
+    shape = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
+    number = 0 if scales is None else len(scales)
+    whole = tensor.quantization if number == 1 else None
     return TFLiteTensor(
         name=tensor.name.decode(),
         dtype=types[tensor.type],
-        shape=() if tensor.shape is None else tuple(int(size) for size in tensor.shape),
+        shape=() if shape is None else tuple(None if size < 0 else int(size) for size in shape),
         stored=0 if content is None else len(content),
+        scales=number,
         scale=float(np.float32(whole.scale[0])) if whole else None,
         zero_point=int(whole.zeroPoint[0]) if whole else None,
     )

@@ -4,6 +4,10 @@ The picture is (1, height, width, channels), and so is every map: TFLite files h
 written in a form that XNNPACK takes, so that the whole network runs in it; a ReLU becomes part of the operator before
 it. The same graph, card and quantisation give the same bytes.
 
+Where a graph leaves the size of the picture open, no operator has a size built in. The file says ``-1`` for height and
+width (``Tensor.shape_signature``) and starts at the smallest picture; a runtime resizes the input
+(``resize_tensor_input``) and allocates again, and XNNPACK takes the whole network at the new size.
+
 A float16 file holds its weights as float16, with a DEQUANTIZE operator behind each, and the metadata entry
 ``reduced_precision_support``. Where the processor has float16 arithmetic (ARMv8.2 and later), XNNPACK then computes in
 float16; elsewhere it widens the weights once, when the file is loaded, and computes in float32.
@@ -50,12 +54,16 @@ from .graph import (
     Scale,
     Shape,
     Sigmoid,
+    Upsample2x,
 )
 from .quantization import Affine, Quantization, check_quantization, fused_followers, quantize_conv, quantize_kernel
 from .tflite_file import TFLiteFile
 
 _HALF_PRECISION = {"reduced_precision_support": b"fp16accfp16"}
 """Allows float16 products and float16 sums (tensorflow/lite/tools/optimize/reduced_precision_support.h)."""
+
+_SMALLEST = 32
+"""Side at which a file of open size is written: what YuNet's coarsest stride, 32, turns into one cell."""
 
 _FORMS = {8: "int8", 16: "int16", 32: "float32"}
 """What a tensor can be, by its bits."""
@@ -68,6 +76,7 @@ _VERSIONS = {
     "AVERAGE_POOL_2D": {8: 2, 16: 3},
     "CONCATENATION": {8: 2, 16: 3},
     "CONV_2D": {8: 3, 16: 4},
+    "DEPTH_TO_SPACE": {8: 2},
     "DEPTHWISE_CONV_2D": {8: 3, 16: 5},
     "LOGISTIC": {8: 2, 16: 3},
     "MAX_POOL_2D": {8: 2, 16: 3},
@@ -92,7 +101,7 @@ def write_tflite(
     """Serialise a graph, with its card and seal.
 
     Args:
-        graph: The network, for pictures of a fixed size.
+        graph: The network; one that leaves the size of the picture open is for multiples of 32 pixels.
         card: What the file says about itself. Its precision is ``float32``, ``float16`` or ``dynamic``; or, with a
             quantisation, ``int8`` (of all tensors), ``int16x8`` (likewise) or ``mixed``.
         quantization: The tensors that are integers.
@@ -103,8 +112,8 @@ def write_tflite(
         The bytes of a TFLite file with the graph's input and outputs, with a batch of 1.
 
     Raises:
-        ConversionError: A node that has no TFLite form, an open size, a weight beyond the range of float16, or a
-            quantisation that does not fit the specification, the graph or the precision.
+        ConversionError: A node that has no TFLite form, or none for an open size; a weight beyond the range of float16;
+            a quantisation that does not fit the specification, the graph or the precision.
         RuntimeMissingError: LiteRT, whose package holds the schema, is not installed.
     """
     quantization = Quantization({}) if quantization is None else quantization
@@ -147,7 +156,8 @@ class _Writer:
         self._file = file
         self._graph = graph
         self._nodes = graph.by_name()
-        self._shapes = graph.shapes()
+        self._open = graph.input.height is None or graph.input.width is None
+        self._shapes = graph.shapes(_SMALLEST, _SMALLEST) if self._open else graph.shapes()
         self._affines = quantization.tensors
         self._precision = precision
         self._integer_io = integer_io
@@ -159,13 +169,23 @@ class _Writer:
     def write(self) -> tuple[list[int], list[int]]:
         """Append all operators; the numbers of the inputs and of the outputs."""
         name, *others = self._nodes
-        picture = self._result(name, self._outer_bits(name))
+        picture = replace(self._result(name, self._outer_bits(name)), name=name)
         number = self._file.tensor(picture.name, picture.shape, picture.affine)
         self._keep(name, number, picture.affine)
         for other in others:
             if other not in self._followers.values():
                 self._write(self._nodes[other])
-        return [number], [self._in_bits(output, self._outer_bits(output)) for output in self._graph.outputs]
+        outputs = [self._in_bits(output, self._outer_bits(output)) for output in self._graph.outputs]
+        if self._open:
+            self._sign(dict(zip((name, *self._graph.outputs), (number, *outputs))))
+        return [number], outputs
+
+    def _sign(self, numbers: dict[str, int]) -> None:
+        """Say which sizes of the input and of the outputs follow the picture's."""
+        larger = self._graph.shapes(2 * _SMALLEST, 2 * _SMALLEST)
+        for name, number in numbers.items():
+            sizes = [here if here == there else -1 for here, there in zip(self._shapes[name], larger[name])]
+            self._file.sign(number, (1, *sizes))
 
     def _check(self) -> None:
         wanted = _PRECISIONS.get(self._precision)
@@ -213,7 +233,7 @@ class _Writer:
             return self._hard_sigmoid(node, inputs[0], result)
         if isinstance(node, Sigmoid):
             if result.affine not in (None, *_SIGMOIDS):
-                raise ConversionError(f"the tensor {name!r}: a sigmoid is stored as {_SIGMOIDS[0]} or {_SIGMOIDS[1]}")
+                raise ConversionError(f"node {node.name!r}: a sigmoid is stored as {_SIGMOIDS[0]} or {_SIGMOIDS[1]}")
             return self._operator("LOGISTIC", inputs, result)
         if isinstance(node, GlobalAveragePool):
             axes = self._file.constant(f"{name}/axes", np.array([1, 2], np.int32))
@@ -225,7 +245,11 @@ class _Writer:
         if isinstance(node, ResizeBilinear):
             sizes = self._file.constant(f"{name}/size", np.array(shape[1:3], np.int32))
             return self._operator("RESIZE_BILINEAR", [*inputs, sizes], result, "ResizeBilinear", halfPixelCenters=True)
+        if isinstance(node, Upsample2x):
+            return self._upsample(inputs[0], result)
         if isinstance(node, Flatten):
+            if self._open:
+                raise ConversionError(f"node {name!r}: Flatten has no TFLite form where the picture's size is open")
             sizes = self._file.constant(f"{name}/shape", np.array(shape, np.int32))
             return self._operator("RESHAPE", [*inputs, sizes], result, "Reshape", newShape=list(shape))
         if isinstance(node, Concat):
@@ -254,9 +278,10 @@ class _Writer:
         return affine if bits == affine.bits else Affine(affine.scale, 0, bits)
 
     def _result(self, name: str, bits: int) -> _Result:
-        """A tensor in one of its forms; the one that is seen from outside, else the stored one, bears the bare name."""
-        bare = self._outer_bits(name) if name in self._outside else self._bits(name)
-        label = name if bits == bare else f"{name}/{_FORMS[bits]}"
+        """A tensor in one of its forms. What goes in or comes out, else the stored form, bears the bare name."""
+        is_bare = bits == (self._outer_bits(name) if name in self._outside else self._bits(name))
+        is_again = (name, bits) == (self._graph.input.name, 32) and name in self._affines
+        label = name if is_bare and not is_again else f"{name}/{_FORMS[bits]}"
         return _Result(label, (1, *self._shapes[name]), self._affine_in(name, bits))
 
     def _in_bits(self, name: str, bits: int) -> int:
@@ -304,6 +329,18 @@ class _Writer:
             values["potScaleInt16"] = False  # else its scales have to be powers of two
         return self._operator(kind, inputs, result, kind.capitalize(), **values)
 
+    def _upsample(self, source: int, result: _Result) -> int:
+        """Each pixel four times along its channels, which then become the pixels of a 2 x 2 square.
+
+        XNNPACK does not take RESIZE_NEAREST_NEIGHBOR: it cuts YuNet into three partitions. This form needs no size and
+        no multiplication. At 640 x 640, one x86 thread, forms in random turn: 10.14 ms, RESIZE_NEAREST_NEIGHBOR 10.45,
+        TRANSPOSE_CONV 11.29, a convolution in place of the concatenation 10.91.
+        """
+        _, height, width, channels = result.shape
+        four = replace(result.step("copies"), shape=(1, height // 2, width // 2, 4 * channels))
+        copies = self._operator("CONCATENATION", [source] * 4, four, "Concatenation", axis=3)
+        return self._operator("DEPTH_TO_SPACE", [copies], result, "DepthToSpace", blockSize=2)
+
     def _by_channel(
         self, node: Node, source: int, factor: FloatArray, offset: FloatArray | None, result: _Result
     ) -> int:
@@ -343,7 +380,7 @@ class _Writer:
     def _hard_sigmoid(self, node: HardSigmoid, source: int, result: _Result) -> int:
         """clip(a x + b, 0, 1), in float32 as relu6(6 a x + 6 b) / 6."""
         if result.affine is not None:
-            _check_saturation(result)
+            _check_saturation(node, result)
             slope, offset = (np.full(result.shape[-1], value, np.float32) for value in (node.slope, node.offset))
             return self._by_channel(node, source, slope, offset, replace(result, relu=True))
         if (node.slope, node.offset) == (1.0, 0.0):
@@ -359,7 +396,7 @@ class _Writer:
     def _clipped_conv(self, node: Conv, source: int, result: _Result) -> int:
         """clip(conv(x), 0, 1)."""
         if result.affine is not None:
-            _check_saturation(result)
+            _check_saturation(node, result)
             return self._conv(node, source, result)
         return self._at_most_one(self._conv(node, source, replace(result.step("relu"), relu=True)), result)
 
@@ -373,7 +410,8 @@ class _Writer:
         affine = self._affine_in(node.inputs[0], _bits(result.affine))
         top, left, bottom, right = node.pads
         padding = "SAME"
-        if node.pads != _same_pads((height, width), node):
+        # With a stride, what SAME means depends on the size.
+        if node.pads != _same_pads((height, width), node) or (self._open and node.strides != (1, 1)):
             padding = "VALID"
             if any(node.pads):
                 rims = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
@@ -420,11 +458,11 @@ def _bits(affine: Affine | None) -> int:
     return 32 if affine is None else affine.bits
 
 
-def _check_saturation(result: _Result) -> None:
+def _check_saturation(node: Node, result: _Result) -> None:
     """Refuse integers that do not cut a hard-sigmoid off at 1."""
     assert result.affine is not None  # noqa: S101 - asked for integers only
     if result.affine.high > 1 + result.affine.scale / 2:
-        raise ConversionError(f"the tensor {result.name!r} is a hard-sigmoid; its integers must not go beyond 1")
+        raise ConversionError(f"node {node.name!r}: the integers of a hard-sigmoid must not go beyond 1")
 
 
 def _same_pads(size: tuple[int, int], conv: Conv) -> tuple[int, ...]:

@@ -232,7 +232,7 @@ def examine(**options: Any) -> Diagnosis:
         if item.state == "broken"
     ]
     if not any(runtime.state == "usable" for runtime in runtimes):
-        problems.append('no runtime is usable. Install one: pip install "ghostface-edge[onnx]"')
+        problems.append('no runtime is usable. Install one: pip install "ghostface-edge[litert]"')
     if machine.cpu_limit is not None and machine.threads > max(machine.cpu_limit, 1):
         advice.append(
             f"the container may use {machine.cpu_limit:g} CPUs and models use {machine.threads} threads by default: "

@@ -20,7 +20,7 @@ from .errors import NoFaceError, OptionError, RuntimeMissingError
 from .image import DEFAULT_MAX_PIXELS, Image, ImageSource
 from .matching import decide, similarity
 from .models import ModelStore
-from .runtime import RUNTIMES, open_session
+from .runtime import MODEL_ENDINGS, file_format, open_session
 from .types import Detection, Face, ModelIdentity, Threshold, Verification
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ DEFAULT_FMR = 1e-3
 DETECTORS = (*MODES.values(), OpenCVYuNet.name, f"{SCRFD.name}:FILE")
 """Names that ``detector=`` and ``--detector`` take.
 
-After the name of a YuNet, ``:PIXELS`` sets the longest side of what it sees, such as ``yunet:1280`` for small faces.
+After the name of a YuNet, ``:PIXELS`` sets the longest side of what it sees, such as ``yunet:1280`` for small faces;
+``:FILE``, such as ``yunet-fast:yunet.tflite``, takes a YuNet that was converted before (not for ``yunet-opencv``).
 """
 
 Photo = Union[ImageSource, Face]
@@ -50,8 +51,8 @@ class FaceEngine:
     Args:
         model: Name of a known model, path of a model or checkpoint, or an :class:`Embedder`.
         detector: One of :data:`DETECTORS`, or an object of your own with a ``name`` and a ``detect`` method.
-        runtime: ``onnx`` or ``litert``, for the embedder; by default the one that the model's file needs, and ``onnx``
-            for a known name or a checkpoint.
+        runtime: ``litert`` or ``onnx``, for the embedder and for YuNet; by default the one that the model's file needs,
+            and for a known name or a checkpoint the best that is installed (LiteRT, ONNX Runtime, tflite-runtime).
         threads: CPU threads of one inference; by default the CPUs available, at most 4.
         flip: Embed the mirrored crop too and take the mean: a little more accurate, twice the embedding time.
         max_pixels: Largest photo to decode, width times height.
@@ -84,11 +85,12 @@ class FaceEngine:
                 raise OptionError("flip and runtime are settled by the Embedder that was given")
             self.embedder = model
         else:
-            path = store.resolve(model, format=RUNTIMES.get(runtime or "", "onnx"))
+            path = store.resolve(model, format=file_format(runtime))
             session = open_session(path, runtime=runtime, threads=threads)
             self.embedder = Embedder(session, flip=flip)
+            runtime = session.runtime  # one is enough for both networks
         if isinstance(detector, str):
-            detector = load_detector(detector, store, threads=threads)
+            detector = load_detector(detector, store, runtime=runtime, threads=threads)
         elif (
             isinstance(detector, type)
             or not isinstance(getattr(detector, "name", None), str)
@@ -210,17 +212,21 @@ class FaceEngine:
         return f"FaceEngine({self.describe()})"
 
 
-def load_detector(name: str, store: ModelStore | None = None, *, threads: int | None = None) -> Detector:
+def load_detector(
+    name: str, store: ModelStore | None = None, *, runtime: str | None = None, threads: int | None = None
+) -> Detector:
     """A detector by its name.
 
     Args:
         name: One of :data:`DETECTORS`.
         store: Where YuNet is looked up; by default the user's own store.
+        runtime: ``litert`` or ``onnx``; by default the best that is installed.
         threads: CPU threads of one inference.
 
     Raises:
-        OptionError: No such detector.
+        OptionError: No such detector or runtime.
         MissingModelError: YuNet is not on this machine.
+        ModelError: A file that was named is damaged or no YuNet.
         RuntimeMissingError: An optional package is not installed.
     """
     store = ModelStore() if store is None else store
@@ -228,13 +234,16 @@ def load_detector(name: str, store: ModelStore | None = None, *, threads: int | 
     if kind == SCRFD.name and argument:
         return SCRFD(argument, threads=threads)
     modes = {value: key for key, value in MODES.items()}
+    if kind in modes and argument.lower().endswith(MODEL_ENDINGS):
+        return YuNet(open_session(argument, runtime=runtime, threads=threads), mode=modes[kind])
     if kind not in (*modes, OpenCVYuNet.name) or (colon and not argument.isdecimal()):
         raise OptionError(f"detector {name!r} is none of {', '.join(DETECTORS)}")
     max_size = int(argument[:9]) if colon else MAX_SIZE
     if kind == OpenCVYuNet.name:
         return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size)
     try:
-        session = open_session(store.resolve(DEFAULT_DETECTOR), threads=threads)
+        path = store.resolve(DEFAULT_DETECTOR, format=file_format(runtime))
+        session = open_session(path, runtime=runtime, threads=threads)
     except RuntimeMissingError as error:
         _log.warning("detector %s falls back to OpenCV's, which is slower and less accurate: %s", name, error)
         return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size)

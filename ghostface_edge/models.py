@@ -1,7 +1,7 @@
 """The store of models on this machine: finds, verifies, downloads and converts them.
 
 A *source* is a file as its authors published it: a Keras ``.h5`` checkpoint, or the YuNet ``.onnx`` of the OpenCV Zoo.
-A *model* is what runs: an ``.onnx`` or ``.tflite`` with a model card, converted on this machine. Only
+A *model* is what runs: a ``.tflite`` or ``.onnx`` with a model card, converted on this machine. Only
 :meth:`ModelStore.pull` uses the network; everything else works offline.
 
 ::
@@ -46,7 +46,7 @@ from .errors import (
     StoreError,
     UnknownModelError,
 )
-from .runtime.opening import read_model_card
+from .runtime.opening import MODEL_ENDINGS, file_format, read_model_card
 from .thresholds import measured_thresholds
 
 if TYPE_CHECKING:
@@ -181,13 +181,14 @@ class ModelStore:
     # ------------------------------------------------------------------------------------------------------------
     # From a name to a file that runs
 
-    def resolve(self, model: ModelName, *, format: str = "onnx", precision: str = "float32") -> Path:
+    def resolve(self, model: ModelName, *, format: str | None = None, precision: str = "float32") -> Path:
         """The file to run for a name or a path; a source is converted on first use. Never downloads.
 
         Args:
             model: A known name, or a path: an ``.h5`` and the source of a known model are converted, any other file is
                 taken as it is.
-            format: ``onnx`` or ``tflite``; the file ending of the model.
+            format: ``onnx`` or ``tflite``, the file ending of the model; by default what the best runtime of this
+                machine runs.
             precision: Numerical form of the weights, such as ``float32``.
 
         Raises:
@@ -197,6 +198,7 @@ class ModelStore:
             ConversionError: The source cannot be converted.
             StoreError: The store cannot be written.
         """
+        format = file_format(None) if format is None else format
         for text in (format, precision):
             require_safe_name(text)
         if isinstance(model, str) and model in self._names():
@@ -212,7 +214,7 @@ class ModelStore:
             if recognised is None:
                 return source
             entry = recognised
-        if not entry.url and source.suffix.lower() == ".onnx":
+        if not entry.url and source.suffix.lower() in MODEL_ENDINGS:
             return source  # added by the user, with a card
         return self._convert(source, entry, format, precision)
 
@@ -265,14 +267,14 @@ class ModelStore:
         """Copy a model of the user's own into the store, under a name of its own.
 
         Args:
-            path: An ``.onnx`` file with a model card, or a Keras ``.h5`` checkpoint.
+            path: An ``.onnx`` or ``.tflite`` file with a model card, or a Keras ``.h5`` checkpoint.
             name: Letters, digits, dots, dashes and underscores.
 
         Raises:
             OptionError: The name is not usable, or taken.
             MissingModelError: There is no such file.
-            ModelFileError: Not an ``.onnx`` or ``.h5`` file, or a damaged one.
-            ModelCardError: An ``.onnx`` file without a card.
+            ModelFileError: Not an ``.onnx``, ``.tflite`` or ``.h5`` file, or a damaged one.
+            ModelCardError: A model without a card.
             StoreError: The store cannot be written.
         """
         require_safe_name(name)
@@ -282,13 +284,13 @@ class ModelStore:
         source = self._path(path)
         suffix = source.suffix.lower()
         kind, licence = "embedder", _UNSTATED
-        if suffix == ".onnx":
+        if suffix in MODEL_ENDINGS:
             card = _card(source)
             kind, licence = card.kind, card.licence
         elif suffix == ".h5":
             _require_hdf5(source, source)
         else:
-            raise ModelFileError(f"{source} is neither an .onnx nor an .h5 file")
+            raise ModelFileError(f"{source} is none of an .onnx, a .tflite and an .h5 file")
         entry = KnownModel(name, kind, name + suffix, "", licence, confirmed=True, note=f"added from {source.name}")
         with _replacing(self._place(entry)) as temporary:
             shutil.copyfile(source, temporary)
@@ -526,10 +528,10 @@ class ModelStore:
     def _stored(self, entry: KnownModel) -> StoredModel:
         path = self._find(entry)
         state = "missing" if path is None else "source"
-        if path is not None and not entry.url and path.suffix == ".onnx":
+        if path is not None and not entry.url and path.suffix in MODEL_ENDINGS:
             state = "ready"
         elif entry.sha256 is not None:
-            converted = self._converted(entry, "onnx", "float32")
+            converted = self._converted(entry, file_format(None), "float32")
             if self._serves(converted, entry):
                 state, path = "ready", converted
         return StoredModel(entry.name, entry.kind, state, path, entry.sha256, entry.size, entry.licence, entry.note)

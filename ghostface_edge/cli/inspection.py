@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import signatures
 from ..card import ModelCard, refuse_external_data
-from ..errors import ModelCardError, ModelFileError
+from ..errors import ModelCardError, ModelFileError, RuntimeMissingError
 from ..models import ModelStore
 from ..runtime.opening import read_model_card
 from ..runtime.session import LARGEST_FILE, read_model
@@ -41,6 +41,9 @@ class Network:
         operators: How many there are of each type, most frequent first.
         parameters: Number of stored values.
         macs: Multiplications of all convolutions for one picture; None where the size of the picture is open.
+        dtypes: How many tensors there are of each type; of a .tflite file only.
+        partitions: In how many parts XNNPACK runs the network; likewise.
+        outside: The operators that XNNPACK does not run, by type; likewise.
     """
 
     inputs: dict[str, Shape]
@@ -48,6 +51,9 @@ class Network:
     operators: dict[str, int]
     parameters: int
     macs: int | None
+    dtypes: dict[str, int] | None = None
+    partitions: int | None = None
+    outside: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ class Inspection:
         sha256: Lower-case hexadecimal.
         format: ``onnx``, ``tflite`` or ``h5`` (a Keras checkpoint).
         card: The model card; None where the file has none.
-        network: None where what reads it is not there: the package onnx, or a reader of .tflite files.
+        network: None where what reads it is not there: the package onnx or ai-edge-litert; and for a .tflite file
+            without a card, whose seal would prove it undamaged.
     """
 
     path: str
@@ -86,7 +93,7 @@ class Inspection:
             ("sha256", self.sha256),
         ]
         rows += _card_rows(self.card) if self.card else [("model card", "none")]
-        rows += _network_rows(self.network) if self.network else [("network", _unread(self.format))]
+        rows += _network_rows(self.network) if self.network else [("network", _unread(self.format, self.card))]
         lines = [table(rows[0], rows[1:])]
         if self.card and self.card.thresholds:
             header = ("detector", "FMR", "threshold", "FNMR", "impostor pairs", "genuine pairs", "measured on")
@@ -127,6 +134,8 @@ def inspection(model: str) -> Inspection:
         card = _card(data, path)
         if format == "onnx":
             network = _onnx_network(data, path, sealed=card is not None)
+        elif card is not None:
+            network = _tflite_network(data)
     return Inspection(str(path), len(data), hashlib.sha256(data).hexdigest(), format, card, network)
 
 
@@ -176,6 +185,24 @@ def _onnx_network(data: bytes, path: Path, *, sealed: bool) -> Network | None:
     return network
 
 
+def _tflite_network(data: bytes) -> Network | None:
+    """The network of a TFLite file whose seal was checked."""
+    try:
+        file = import_module("ghostface_edge.converters.tflite_inspection").inspect_tflite(data)
+    except RuntimeMissingError:
+        return None
+    return Network(
+        inputs={tensor.name: _open(tensor.shape) for tensor in file.inputs},
+        outputs={tensor.name: _open(tensor.shape) for tensor in file.outputs},
+        operators=file.kinds,
+        parameters=file.parameters,
+        macs=file.macs,
+        dtypes=file.dtypes,
+        partitions=file.partitions,
+        outside=dict(Counter(operator.kind for operator in file.outside)),
+    )
+
+
 def _network(graph: Any) -> Network:
     weights = {item.name: tuple(item.dims) for item in graph.initializer}
     shapes = {item.name: _shape(item) for item in (*graph.input, *graph.output, *graph.value_info)}
@@ -191,6 +218,10 @@ def _network(graph: Any) -> Network:
         parameters=sum(prod(dims) for dims in weights.values()),
         macs=None if None in macs else sum(number for number in macs if number is not None),
     )
+
+
+def _open(shape: Shape) -> Shape:
+    return tuple("?" if size is None else size for size in shape)
 
 
 def _shape(item: Any) -> Shape:
@@ -229,15 +260,27 @@ def _card_rows(card: ModelCard) -> list[tuple[str, object]]:
 
 def _network_rows(network: Network) -> list[tuple[str, object]]:
     total = sum(network.operators.values())
-    types = ", ".join(f"{number} {name}" for name, number in network.operators.items())
-    return [
+    rows: list[tuple[str, object]] = [
         *((f"input {name}", " x ".join(map(str, shape))) for name, shape in network.inputs.items()),
         *((f"output {name}", " x ".join(map(str, shape))) for name, shape in network.outputs.items()),
-        ("operators", f"{total}: {types}"),
+        ("operators", f"{total}: {_counts(network.operators)}"),
         ("parameters", f"{network.parameters:,}"),
         ("MACs", "unknown" if network.macs is None else f"{network.macs / 1e6:.2f} million in convolutions"),
     ]
+    if network.dtypes is not None and network.outside is not None:
+        outside = f"outside it: {_counts(network.outside)}" if network.outside else "nothing outside it"
+        rows += [
+            ("tensors", _counts(network.dtypes)),
+            ("XNNPACK", f"{network.partitions} partition{'' if network.partitions == 1 else 's'}, {outside}"),
+        ]
+    return rows
 
 
-def _unread(format: str) -> str:
-    return "cannot be shown for a .tflite file" if format == "tflite" else "install the package onnx to see it"
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in numbers.items())
+
+
+def _unread(format: str, card: ModelCard | None) -> str:
+    if format == "onnx":
+        return "install the package onnx to see it"
+    return "shown for files with a model card only" if card is None else "install the package ai-edge-litert to see it"

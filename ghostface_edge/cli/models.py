@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import GhostFaceError
-from .options import plain_options, show_help
+from .options import RUNTIME, plain_options, show_help
 from .output import Failures, answer, emit, one_line, report, say, table
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def pull(names: tuple[str, ...], allow_unverified: bool, as_json: bool) -> int:
 @click.argument("name")
 @plain_options
 def add(file: str, name: str, as_json: bool) -> None:
-    """Copy a model of your own, an .onnx with a model card or a Keras .h5, into the store under NAME."""
+    """Copy a model of your own into the store under NAME: an .onnx or .tflite with a model card, or a Keras .h5."""
     from ..models import ModelStore
 
     stored = ModelStore().add(file, name)
@@ -114,12 +114,14 @@ def remove(name: str, as_json: bool) -> None:
 
 @models.command(short_help="Where a model lies.")
 @click.argument("name")
+@RUNTIME
 @plain_options
-def path(name: str, as_json: bool) -> None:
+def path(name: str, runtime: str | None, as_json: bool) -> None:
     """Where the file lies that runs for NAME; a checkpoint is converted first."""
     from ..models import ModelStore
+    from ..runtime import file_format
 
-    found = str(ModelStore().resolve(name))
+    found = str(ModelStore().resolve(name, format=file_format(runtime)))
     answer({"name": name, "path": found}, found, as_json)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .output import report, say
+from .output import report, say, without_notices
 
 if TYPE_CHECKING:
     from ..engine import FaceEngine
@@ -63,14 +63,13 @@ _DETECTOR = click.option(
     "--detector",
     metavar="NAME",
     help="yunet, yunet-fast, yunet-plain or yunet-opencv, with :PIXELS for another input size than 640, such as "
-    "yunet:1280 for small faces; or scrfd:FILE.  [default: yunet]",
+    "yunet:1280 for small faces, or with :FILE for a converted YuNet; or scrfd:FILE.  [default: yunet]",
 )
 _MODEL = click.option(
     "--model",
     metavar="NAME|PATH",
     help="A name from `models list`, a model or a checkpoint.  [default: ghostfacenet-w0.5-s2]",
 )
-_RUNTIME = click.option("--runtime", metavar="onnx|litert", help="What runs the model.  [default: what its file needs]")
 _MAX_PIXELS = click.option(
     "--max-pixels",
     type=click.IntRange(min=1),
@@ -81,6 +80,11 @@ _FLIP = click.option(
     "--flip", is_flag=True, help="Embed the mirrored face too: a little more accurate, twice the time."
 )
 
+RUNTIME = click.option(
+    "--runtime",
+    metavar="onnx|litert",
+    help="What runs the models.  [default: what a model's file needs, else the best that is installed]",
+)
 FMR = click.option(
     "--fmr",
     type=float,
@@ -104,10 +108,10 @@ def _all(*options: Callable[[Function], Function]) -> Callable[[Function], Funct
 plain_options = _all(_NO_THREADS, _JSON, _VERBOSE)
 """Of a verb that runs no model."""
 
-detector_options = _all(_DETECTOR, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
+detector_options = _all(_DETECTOR, RUNTIME, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
 """Of a verb that runs a detector alone."""
 
-engine_options = _all(_MODEL, _DETECTOR, _RUNTIME, _FLIP, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
+engine_options = _all(_MODEL, _DETECTOR, RUNTIME, _FLIP, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
 """Of a verb that makes an engine; all but ``as_json`` go to :func:`load_engine`."""
 
 
@@ -115,7 +119,8 @@ def load_engine(**options: Any) -> FaceEngine:
     """The engine that the options ask for; what was not given is left to its defaults."""
     from ..engine import FaceEngine
 
-    return FaceEngine(**given(options))
+    with without_notices():
+        return FaceEngine(**given(options))
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 
 from ..errors import GhostFaceError, OptionError
 from .options import FMR, THRESHOLD, decision, detector_options, engine_options, load_engine
-from .output import Failures, answer, check_place, count, emit, one_line, say, write_file
+from .output import Failures, answer, check_place, count, emit, one_line, say, without_notices, write_file
 
 if TYPE_CHECKING:
     from ..types import Face, ModelIdentity
@@ -43,7 +43,10 @@ def detect(photos: tuple[str, ...], draw: str | None, as_json: bool, **options: 
     from ..image import DEFAULT_MAX_PIXELS, Image
 
     places = _places(photos, draw)
-    detector = load_detector(options["detector"] or DEFAULT_DETECTOR, threads=options["threads"])
+    with without_notices():
+        detector = load_detector(
+            options["detector"] or DEFAULT_DETECTOR, runtime=options["runtime"], threads=options["threads"]
+        )
 
     def work(photo: str) -> _Entry:
         image = Image.open(photo, max_pixels=options["max_pixels"] or DEFAULT_MAX_PIXELS)

@@ -62,7 +62,7 @@ class YuNet:
     Safe to share between threads.
 
     Args:
-        session: YuNet as our converter writes it: NCHW RGB input of any multiple of 32, one (h, w, 16) grid per stride.
+        session: YuNet as our converter writes it: RGB input of any multiple of 32, one (h, w, 16) grid per stride.
         mode: ``accurate``, ``fast`` or ``plain``.
         score: Least confidence of a face, 0 to 1.
         max_size: Longest side in pixels of what the network sees; larger photos are shrunk to it, smaller ones stay.
@@ -81,7 +81,7 @@ class YuNet:
         if not isinstance(getattr(session, "card", None), ModelCard):
             raise OptionError(f"{session!r} is no session: open one with open_session(path)")
         spec = session.card.input
-        if not session.card.architecture.startswith("yunet") or (spec.layout, spec.colour_order) != ("NCHW", "RGB"):
+        if not session.card.architecture.startswith("yunet") or spec.colour_order != "RGB":
             raise DetectionError(
                 f"model {session.card.name!r} ({session.card.architecture}, {spec.layout} {spec.colour_order}) is not "
                 "a YuNet as ghostface-edge convert writes it"
@@ -117,12 +117,14 @@ class YuNet:
 
     def _look(self, view: NDArray[np.uint8]) -> Anchors:
         """The anchors of one picture, after it was padded with black at the right and at the bottom."""
-        return decode([grid[0] for grid in self._run(_tensor([view]))], least=_FLOOR)
+        return decode([grid[0] for grid in self._run([view])], least=_FLOOR)
 
-    def _run(self, pictures: FloatArray) -> tuple[FloatArray, ...]:
-        """One (N, h, w, 16) grid per stride, checked."""
-        grids = self._session.run(pictures)
-        count, _, height, width = pictures.shape
+    def _run(self, pictures: Sequence[NDArray[np.uint8]]) -> tuple[FloatArray, ...]:
+        """One (N, h, w, 16) grid per stride for pictures of one size, checked."""
+        count = len(pictures)
+        height, width = (-(-side // _MULTIPLE) * _MULTIPLE for side in pictures[0].shape[:2])
+        fill = _planes if self._session.card.input.layout == "NCHW" else _pixels
+        grids = self._session.run(fill(pictures, height, width))
         if [grid.shape for grid in grids] != [(count, height // step, width // step, 16) for step in STRIDES]:
             raise InferenceError(f"model {self._session.card.name!r} gave outputs that are not those of a YuNet")
         if not all(np.abs(grid).max() < _ABSURD for grid in grids):
@@ -138,7 +140,7 @@ class YuNet:
             canvases = [_canvas(landmarks, fill, mirrored) for fill, mirrored in _LOOKS]
         except AlignmentError:
             return landmarks  # no geometry to look closer with: the first estimate stands
-        grids = self._run(_tensor([_cut(photo, view, canvas) for canvas in canvases]))
+        grids = self._run([_cut(photo, view, canvas) for canvas in canvases])
         # Where the photo shows the face larger than the view did, the first estimate is the poorest and is left out.
         estimates: list[NDArray[Any]] = [] if _from_photo(photo, view, canvases[0]) else [landmarks]
         for index, ((fill, mirrored), canvas) in enumerate(zip(_LOOKS, canvases)):
@@ -166,16 +168,22 @@ def ratio(large: NDArray[np.uint8], small: NDArray[np.uint8]) -> tuple[float, fl
     return large.shape[1] / small.shape[1], large.shape[0] / small.shape[0]
 
 
-def _tensor(pictures: Sequence[NDArray[np.uint8]]) -> FloatArray:
-    """Pictures of one size as (N, 3, height, width) float32 RGB, padded with black to sides of multiples of 32."""
+def _planes(pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> FloatArray:
+    """Pictures as (N, 3, height, width) float32, padded with black."""
     import cv2
 
-    height, width = pictures[0].shape[:2]
-    sides = (-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))
-    tensor = np.zeros((len(pictures), 3, *sides), dtype=np.float32)
-    for index, picture in enumerate(pictures):
-        for channel, plane in enumerate(cv2.split(picture)):  # twice as fast as a transpose by NumPy
-            tensor[index, channel, :height, :width] = plane
+    tensor = np.zeros((len(pictures), 3, height, width), dtype=np.float32)
+    for place, picture in zip(tensor, pictures):
+        for plane, channel in zip(place, cv2.split(picture)):  # twice as fast as a transpose by NumPy
+            plane[: picture.shape[0], : picture.shape[1]] = channel
+    return tensor
+
+
+def _pixels(pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> FloatArray:
+    """Pictures as (N, height, width, 3) float32, padded with black."""
+    tensor = np.zeros((len(pictures), height, width, 3), dtype=np.float32)
+    for place, picture in zip(tensor, pictures):
+        place[: picture.shape[0], : picture.shape[1]] = picture
     return tensor
 
 

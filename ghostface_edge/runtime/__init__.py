@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .opening import RUNTIMES, open_session
+from .opening import MODEL_ENDINGS, RUNTIMES, default_runtime, file_format, open_session
 from .session import Session
 
-__all__ = ["RUNTIMES", "Session", "open_session"]
+__all__ = ["MODEL_ENDINGS", "RUNTIMES", "Session", "default_runtime", "file_format", "open_session"]

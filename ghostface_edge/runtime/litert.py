@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -20,12 +21,20 @@ _DTYPES = (np.float32, np.int8, np.uint8, np.int16)
 _PACKAGES = ("ai_edge_litert", "tflite_runtime")
 """In order of preference; tflite-runtime is the only one for 32-bit ARM."""
 
+_KEPT = 4
+"""Interpreters that a session keeps between calls.
+
+YuNet on one camera sees four sizes: the frame, a small view of it, the canvas of a closer look, and the frame at twice
+the size where no face was found. Preparing a size takes about as long as running the network once.
+"""
+
 
 class LiteRTSession:
     """A ``.tflite`` file on LiteRT with XNNPACK.
 
-    Quantised inputs and outputs are converted here: callers see float32. The interpreter holds the tensors of a call,
-    so calls from several threads wait for each other.
+    Quantised inputs and outputs are converted here: callers see float32. An interpreter holds the tensors of one call
+    at one picture size; each call takes one for itself, so that threads do not wait for each other and the last few
+    sizes of a network that leaves height and width open need no preparation.
 
     Args:
         data: The file's bytes.
@@ -34,8 +43,8 @@ class LiteRTSession:
 
     Raises:
         RuntimeMissingError: Neither ai-edge-litert nor tflite-runtime is installed.
-        ModelFileError: The bytes are damaged, no TFLite model, or one with several inputs or with inputs or outputs that
-            are neither float32 nor quantised.
+        ModelFileError: The bytes are damaged, no TFLite model, or one with several inputs, or with numbers going in or
+            out that are neither float32 nor quantised.
         ModelCardError: The file holds no model card.
     """
 
@@ -49,37 +58,57 @@ class LiteRTSession:
         self.version = f"{package.__name__} {getattr(package, '__version__', 'of unknown version')}"
         self._name = name
         self._lock = threading.Lock()
+        self._new = partial(interpreter.Interpreter, model_content=data, num_threads=threads)
         try:
-            self._interpreter = interpreter.Interpreter(model_content=data, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            first = self._new()
+            first.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(f"LiteRT cannot load {name}: {error}") from error
-        inputs = self._interpreter.get_input_details()
+        inputs = first.get_input_details()
         if len(inputs) != 1:
             raise ModelFileError(f"{name} has {len(inputs)} inputs; a face model has one")
-        self._input, self._outputs = inputs[0], self._interpreter.get_output_details()
-        for tensor in (*inputs, *self._outputs):
-            _check_tensor(tensor, name)
-        batch, *rest = (int(size) for size in self._input["shape"])
+        self._input, self._outputs = inputs[0], first.get_output_details()
+        for detail in (*inputs, *self._outputs):
+            _check_tensor(detail, name)
+        batch, *sides = (int(size) for size in self._input["shape"])
         if batch != 1:
             raise ModelFileError(f"{name} is built for batches of {batch}; a face model takes one picture at a time")
-        self._shape = (None, *rest)
+        _, *declared = (int(size) for size in self._input["shape_signature"])
+        self._shape = (None, *(None if size < 0 else size for size in declared))
+        self._idle: list[tuple[tuple[int, ...], Any]] = [
+            ((batch, *sides), first)
+        ]  # with the input's shape; oldest first
 
     def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
         """Run the model; see :meth:`ghostface_edge.runtime.Session.run`. A batch runs picture by picture."""
         check_input(tensor, self._shape, self._name)
+        shape = (1, *tensor.shape[1:])
+        try:
+            interpreter = self._take(shape)
+            rows = [self._one(interpreter, tensor[index : index + 1]) for index in range(len(tensor))]
+        except (ValueError, RuntimeError) as error:  # an interpreter that failed is not kept
+            raise InferenceError(f"LiteRT failed on {self._name}: {error}") from error
         with self._lock:
-            rows = [self._one(tensor[index : index + 1]) for index in range(len(tensor))]
+            self._idle.append((shape, interpreter))
+            del self._idle[:-_KEPT]
         return tuple(np.concatenate(parts) for parts in zip(*rows))
 
-    def _one(self, tensor: FloatArray) -> list[FloatArray]:
-        try:
-            self._interpreter.set_tensor(self._input["index"], quantised(tensor, self._input))
-            self._interpreter.invoke()
-            raw = [self._interpreter.get_tensor(output["index"]) for output in self._outputs]
-        except (ValueError, RuntimeError) as error:
-            raise InferenceError(f"LiteRT failed on {self._name}: {error}") from error
-        return [dequantised(values, output) for values, output in zip(raw, self._outputs)]
+    def _take(self, shape: tuple[int, ...]) -> Any:
+        """An interpreter for inputs of this shape, idle or made ready; the caller's alone."""
+        with self._lock:
+            fitting = [index for index, (ready, _) in enumerate(self._idle) if ready == shape]
+            if fitting:
+                return self._idle.pop(fitting[-1])[1]
+            oldest = self._idle.pop(0)[1] if len(self._idle) == _KEPT else None
+        interpreter = self._new() if oldest is None else oldest
+        interpreter.resize_tensor_input(self._input["index"], shape)
+        interpreter.allocate_tensors()
+        return interpreter
+
+    def _one(self, interpreter: Any, tensor: FloatArray) -> list[FloatArray]:
+        interpreter.set_tensor(self._input["index"], quantised(tensor, self._input))
+        interpreter.invoke()
+        return [dequantised(interpreter.get_tensor(output["index"]), output) for output in self._outputs]
 
 
 def _check_tensor(detail: dict[str, Any], name: str) -> None:

@@ -128,9 +128,9 @@ def test_copies_under_many_names_allow_no_threshold(lfw: Path) -> None:
 # The real one
 
 
-def real_engine(shared: Path, home: Path, detector: str) -> FaceEngine:
+def real_engine(shared: Path, home: Path, detector: str, runtime: str | None = None) -> FaceEngine:
     store = ModelStore(home, [shared / "models", shared / "detectors"])
-    return FaceEngine(detector=detector, threads=1, store=store)
+    return FaceEngine(detector=detector, runtime=runtime, threads=1, store=store)
 
 
 def test_a_slice_of_lfw(shared: Path, tmp_path: Path) -> None:
@@ -160,9 +160,14 @@ def test_a_slice_of_lfw(shared: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("detector", "least"), [("yunet", 0.985), ("yunet-fast", 0.981)])
-def test_all_of_lfw(shared: Path, tmp_path: Path, detector: str, least: float) -> None:
-    engine = real_engine(shared, tmp_path, detector)
+@pytest.mark.parametrize(
+    ("detector", "runtime", "least"),
+    # LiteRT may lose 0.15 points of ONNX Runtime's 98.60 %; it loses none.
+    [("yunet", "onnx", 0.985), ("yunet", "litert", 0.9845), ("yunet-fast", "litert", 0.981)],
+)
+def test_all_of_lfw(shared: Path, tmp_path: Path, detector: str, runtime: str, least: float) -> None:
+    pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[runtime])
+    engine = real_engine(shared, tmp_path, detector, runtime)
     pairs = read_pairs(shared / "lfw" / "pairs.txt")
     result = evaluate_lfw(engine, shared / "lfw" / "images", pairs, jobs=len(os.sched_getaffinity(0)))
     assert result.view2.accuracy >= least

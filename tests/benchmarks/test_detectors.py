@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from ghostface_edge.benchmarks.detectors import Latency, interleaved, main, time_detectors
 from ghostface_edge.errors import OptionError
 from ghostface_edge.models import ModelStore
+from ghostface_edge.runtime import default_runtime
 
 
 def test_percentiles_are_numpys_in_milliseconds() -> None:
@@ -41,16 +42,19 @@ def test_no_rounds() -> None:
 
 
 def test_on_a_real_photo(shared: Path, real_models: ModelStore) -> None:
-    rows = time_detectors(shared / "photos" / "img14.jpg", rounds=2, store=real_models)
-    names = ["OpenCV FaceDetectorYN", "yunet", "yunet-fast", "yunet-plain", "one embedding"]
-    assert [row.name for row in rows] == names
+    pytest.importorskip("ai_edge_litert")
+    ours = ["yunet", "yunet-fast", "yunet-plain", "one embedding"]
+    rows = time_detectors(shared / "photos" / "img14.jpg", rounds=2, runtimes=("litert", "onnx"), store=real_models)
+    names = [f"{name}, {runtime}" for runtime in ("litert", "onnx") for name in ours]
+    assert [row.name for row in rows] == ["OpenCV FaceDetectorYN", *names]
     assert all(0 < row.low <= row.median <= row.high for row in rows)
 
 
 def test_the_command(shared: Path, real_store: ModelStore) -> None:
     done = CliRunner().invoke(main, [str(shared / "photos" / "img14.jpg"), "--rounds", "1"])
     assert done.exit_code == 0, done.output
-    assert "OpenCV FaceDetectorYN  median" in done.output
+    assert "OpenCV FaceDetectorYN    median" in done.output
+    assert f"yunet-fast, {default_runtime()}" in done.output
 
 
 def test_a_photo_that_is_missing(real_store: ModelStore) -> None:

@@ -113,16 +113,15 @@ def test_a_resize_gives_every_wanted_size(given: int, on_onnxruntime: Runner) ->
         np.testing.assert_allclose(result, interpret(graph, picture)["y"], rtol=0, atol=1e-4)
 
 
-def test_pools_and_resizes_in_opencv() -> None:
+ATTENTION = (AveragePool("half", ("x",), 2), ResizeBilinear("back", ("half",), 7, 7), Mul("y", ("x", "back")))
+EXCITATION = (GlobalAveragePool("p", ("x",)), HardSigmoid("h", ("p",), 1 / 6, 0.5), Mul("y", ("x", "h")))
+
+
+@pytest.mark.parametrize("nodes", [ATTENTION, EXCITATION])
+def test_attention_and_excitation_in_opencv(nodes: tuple[Node, ...]) -> None:
+    """OpenCV takes the second, written plainly, for a hard swish."""
     cv2 = pytest.importorskip("cv2")
-    nodes = (
-        Input("x", (), 7, 7, 3),
-        AveragePool("half", ("x",), 2),
-        ResizeBilinear("back", ("half",), 7, 7),
-        Mul("y", ("x", "back")),
-        Flatten("v", ("y",)),
-    )
-    graph = Graph(nodes, ("v",))
+    graph = Graph((Input("x", (), 7, 7, 3), *nodes, Flatten("v", ("y",))), ("v",))
     net = cv2.dnn.readNetFromONNX(np.frombuffer(write_onnx(graph, "test", layout="NCHW"), np.uint8))
     pictures = RANDOM.normal(size=(2, 7, 7, 3)).astype(np.float32)
     for picture in pictures:

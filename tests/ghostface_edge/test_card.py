@@ -326,7 +326,7 @@ def test_what_is_no_protobuf(data: bytes, message: str, card: ModelCard) -> None
 
 
 def test_our_own_models_carry_cards(real_models: ModelStore, onnx: Any) -> None:
-    data = real_models.resolve("ghostfacenet-w0.5-s2").read_bytes()
+    data = real_models.resolve("ghostfacenet-w0.5-s2", format="onnx").read_bytes()
     card = read_card(data)
     assert card.source.sha256 == "2beca52a2aeadfa81ed5ebab35e2a58f7c79e3c1ffda80a31511861870151715"
     assert card.source.size == 3_833_672

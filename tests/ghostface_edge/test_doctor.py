@@ -197,7 +197,7 @@ class TestExamine:
     def test_no_runtime(self, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(doctor, "probe", lambda name: doctor.RuntimeProbe(name, "broken", "killed by SIGILL"))
         found = doctor.examine()
-        assert 'pip install "ghostface-edge[onnx]"' in found.problems[0]
+        assert 'pip install "ghostface-edge[litert]"' in found.problems[0]
         assert found.advice[0] == (
             "onnxruntime is installed and does not load (killed by SIGILL): install another version"
         )

@@ -38,7 +38,7 @@ from ghostface_edge.errors import (
 )
 from ghostface_edge.image import Image
 from ghostface_edge.models import ModelStore
-from ghostface_edge.runtime import open_session
+from ghostface_edge.runtime import RUNTIMES, open_session
 from ghostface_edge.types import Box, Detection, Face, ModelIdentity
 
 pytest.importorskip("onnxruntime")
@@ -402,7 +402,8 @@ def test_opencv_stands_in_where_no_runtime_is_installed(
     real_models: ModelStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     real_models.resolve("yunet")
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # what an import finds where it is not installed
+    for package in ("onnxruntime", "ai_edge_litert", "tflite_runtime"):
+        monkeypatch.setitem(sys.modules, package, None)  # what an import finds where it is not installed
     with caplog.at_level(logging.WARNING):
         detector = load_detector("yunet", real_models)
     assert isinstance(detector, OpenCVYuNet)
@@ -549,16 +550,52 @@ def test_a_face_too_small_for_the_first_look_is_found_by_a_second(real_models: M
         assert abs(found.landmarks.mean(axis=0) - (930, 530)).max() < 10
 
 
-def test_litert_runs_a_known_model(real_models: ModelStore, real_engine: FaceEngine, shared: Path) -> None:
+def test_both_runtimes_give_the_same_faces(real_models: ModelStore, shared: Path) -> None:
     pytest.importorskip("ai_edge_litert")
-    engine = FaceEngine(runtime="litert", store=real_models, threads=1)
-    assert engine.embedder.session.runtime == "litert"
-    assert engine.model == real_engine.model, "one gallery serves both runtimes"
-    assert engine.threshold() == real_engine.threshold()
+    litert, onnx = (FaceEngine(runtime=name, store=real_models, threads=1) for name in ("litert", "onnx"))
+    for engine, name in ((litert, "litert"), (onnx, "onnx")):
+        assert isinstance(engine.detector, YuNet)
+        assert (engine.embedder.session.runtime, engine.detector._session.runtime) == (name, name)
+    assert litert.model == onnx.model, "one gallery serves both runtimes"
+    assert litert.threshold() == onnx.threshold()
     photo = shared / "photos" / "img13.jpg"
-    assert len(engine.faces(photo)) == 1
-    for face, expected in zip(engine.faces(photo), real_engine.faces(photo)):
-        np.testing.assert_allclose(face.embedding, expected.embedding, rtol=0, atol=1e-5)
+    (face,), (expected,) = litert.faces(photo), onnx.faces(photo)
+    np.testing.assert_allclose(face.landmarks, expected.landmarks, rtol=0, atol=0.01)
+    assert float(face.embedding @ expected.embedding) > 0.9999
+
+
+@pytest.mark.parametrize("runtime", ["litert", "onnx"])
+def test_one_runtime_is_enough(runtime: str, real_store: ModelStore, shared: Path) -> None:
+    """In a process that can import no other; the default is what is installed."""
+    pytest.importorskip("ai_edge_litert")
+    for name in ("yunet", "ghostfacenet-w0.5-s2"):
+        real_store.resolve(name, format=RUNTIMES[runtime])
+    absent = {"litert": ["onnxruntime", "onnx", "h5py"], "onnx": ["ai_edge_litert", "tflite_runtime"]}[runtime]
+    code = f"""
+import sys
+for name in {absent!r}:
+    sys.modules[name] = None
+from ghostface_edge import FaceEngine
+engine = FaceEngine(threads=1)
+assert len(engine.faces(sys.argv[1])) == 1
+print(engine.embedder.session.runtime, engine.detector._session.runtime)
+"""
+    photo = shared / "photos" / "img13.jpg"
+    done = subprocess.run([sys.executable, "-c", code, str(photo)], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [runtime, runtime]
+
+
+def test_yunet_of_a_file_follows_no_store(real_models: ModelStore, shared: Path, tmp_path: Path) -> None:
+    image = Image.open(shared / "photos" / "img13.jpg")
+    expected = load_detector("yunet-fast", real_models, threads=1).detect(image)
+    for format in ("onnx", "tflite"):
+        path = tmp_path / f"mine.{format}"
+        path.write_bytes(real_models.resolve("yunet", format=format).read_bytes())
+        detector = load_detector(f"yunet-fast:{path}", ModelStore(tmp_path, []), threads=1)
+        assert detector.name == "yunet-fast"
+        np.testing.assert_allclose(detector.detect(image)[0].landmarks, expected[0].landmarks, rtol=0, atol=0.01)
+    with pytest.raises(DetectionError, match="is not a YuNet"):
+        load_detector(f"yunet:{real_models.resolve('ghostfacenet-w0.5-s2')}", real_models)
 
 
 def test_faces_that_were_found_before_are_embedded_in_their_order(engine: Callable[..., FaceEngine]) -> None:

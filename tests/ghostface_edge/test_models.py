@@ -38,6 +38,8 @@ from ghostface_edge.errors import (
     UnknownModelError,
 )
 from ghostface_edge.models import ModelStore
+from ghostface_edge.runtime import file_format
+from ghostface_edge.runtime.opening import read_model_card
 from ghostface_edge.runtime.tflite_card import read_tflite_card
 from ghostface_edge.types import Threshold
 
@@ -649,7 +651,7 @@ def test_a_source_is_converted_once(home: Path, folder: Path, converter: SimpleN
     store = ModelStore(home, [folder], catalog=[known()])
     path = store.resolve("face")
     assert read_card(path.read_bytes()).source.sha256 == sha256(SOURCE)
-    assert converter.calls == [(folder / "x", "onnx", "float32", MIT, "face")]
+    assert converter.calls == [(folder / "x", file_format(None), "float32", MIT, "face")]
     assert store.resolve("face") == path
     assert len(converter.calls) == 1
     assert len(files(home)) == 1, "no temporary folder is left"
@@ -680,7 +682,8 @@ def test_everything_that_decides_the_file_is_in_its_key(
         measured = (Threshold(1e-3, 0.3, "yunet", 0.1, 1000, 1000, "a test"),)
         monkeypatch.setattr(models, "measured_thresholds", lambda digest: measured if digest == sha256(SOURCE) else ())
     else:
-        options = {what: "float16" if what == "precision" else "tflite"}
+        other = {"onnx": "tflite", "tflite": "onnx"}[file_format(None)]
+        options = {what: "float16" if what == "precision" else other}
     second = ModelStore(home, [folder], catalog=[entry]).resolve("face", **options)  # type: ignore[arg-type]
     assert second != first
     assert len(converter.calls) == 2
@@ -790,7 +793,7 @@ def test_a_known_checkpoint_given_by_path_is_the_known_model(
     (folder / "x.h5").write_bytes(SOURCE)
     store = ModelStore(home, [folder], catalog=[known()])
     assert store.resolve(folder / "x.h5") == store.resolve("face")
-    assert converter.calls == [(folder / "x.h5", "onnx", "float32", MIT, "face")]
+    assert converter.calls == [(folder / "x.h5", file_format(None), "float32", MIT, "face")]
 
 
 def test_a_known_source_without_a_card_given_by_path_is_converted(
@@ -913,12 +916,32 @@ def test_what_is_no_model_is_not_added(home: Path, folder: Path) -> None:
         store.add(folder / "b.onnx", "x")
     with pytest.raises(ModelFileError, match=r"c\.h5.*HDF5"):
         store.add(folder / "c.h5", "x")
-    with pytest.raises(ModelFileError, match=r"d\.txt is neither"):
+    with pytest.raises(ModelFileError, match=r"d\.txt is none of"):
         store.add(folder / "d.txt", "x")
     for path in ("none.h5", "yunet"):
         with pytest.raises(MissingModelError):
             store.add(path, "x")
     assert files(home) == []
+
+
+def test_a_tflite_model_is_added_like_any_other(home: Path, folder: Path, shared: Path) -> None:
+    for module in ("onnx", "ai_edge_litert"):
+        pytest.importorskip(module)
+    made = ModelStore(folder, [shared / "detectors"]).resolve("yunet", format="tflite")
+    store = ModelStore(home, [])
+    added = store.add(made, "mine")
+    assert (added.kind, added.state) == ("detector", "ready")
+    assert added.path is not None
+    assert added.path.read_bytes() == made.read_bytes()
+    for format in ("tflite", "onnx"):  # it is what it is: which runtime cannot run it, the session says
+        assert store.resolve("mine", format=format) == added.path
+    assert store.verify("mine") == added
+    added.path.write_bytes(made.read_bytes()[:-1])
+    with pytest.raises(ChecksumError, match="Remove it and add it again"):
+        store.verify("mine")
+    (folder / "bare.tflite").write_bytes(b"\0\0\0\0TFL3")
+    with pytest.raises(ModelError, match=r"bare\.tflite"):
+        store.add(folder / "bare.tflite", "bare")
 
 
 def test_an_added_model_that_was_damaged_or_lost(home: Path, folder: Path) -> None:
@@ -1074,7 +1097,8 @@ def test_the_real_models_resolve_offline(home: Path, shared: Path, name: str, mo
     assert store.verify(name).state == "source"
 
     path = store.resolve(name)
-    card = read_card(path.read_bytes())
+    assert path.suffix == f".{file_format(None)}"
+    card = read_model_card(path.read_bytes(), name)
     assert (card.source.sha256, card.kind) == (entry.sha256, entry.kind)
     assert card.licence == entry.licence
     assert store.resolve(name) == path

@@ -71,7 +71,7 @@ class Network:
         tf_keras.backend.clear_session()
         tf_keras.mixed_precision.set_global_policy(self.policy)
         try:
-            return _Builder(self).model()
+            return Builder(self).model()
         finally:
             tf_keras.mixed_precision.set_global_policy("float32")
 
@@ -94,7 +94,9 @@ class NormDense(layers.Layer):
         return {**super().get_config(), "units": self.units}
 
 
-class _Builder:
+class Builder:
+    """Builds one model; another backbone may take the place of V1's."""
+
     def __init__(self, network: Network) -> None:
         self._network = network
 

@@ -20,10 +20,12 @@ os.environ.update(
     TF_ENABLE_ONEDNN_OPTS="0",  # plain float32 kernels, in one order of summation
 )
 
+import ghostfacenet_v1
+import ghostfacenet_v2
 import h5py
 import numpy as np
 import tf_keras
-from ghostfacenet_v1 import Network, randomise, settle
+from ghostfacenet_v1 import randomise, settle
 
 _BATCH = 50
 
@@ -36,7 +38,7 @@ def read(checkpoint: Path) -> tf_keras.Model:
     return model
 
 
-def build(network: Network, crops: np.ndarray, checkpoint: Path) -> tf_keras.Model:
+def build(network: ghostfacenet_v1.Network, crops: np.ndarray, checkpoint: Path) -> tf_keras.Model:
     """Save a random checkpoint in the way in which upstream's training saves one.
 
     Returns:
@@ -99,7 +101,9 @@ def main() -> None:
     command.add_argument("crops", type=Path, help=".npz with crops, (N, 112, 112, 3) uint8 RGB")
     command.add_argument("output", type=Path, help=".npz for embeddings and parameters")
     command = commands.add_parser("build")
-    command.add_argument("networks", type=Path, help="JSON: options of Network, by the name of the checkpoint")
+    command.add_argument(
+        "networks", type=Path, help="JSON: options of Network and its version, 1 or 2, by name of the checkpoint"
+    )
     command.add_argument("crops", type=Path, help="as above")
     command.add_argument("folder", type=Path, help="where NAME.h5 and, as above, NAME.npz are written")
     arguments = parser.parse_args()
@@ -110,8 +114,10 @@ def main() -> None:
     if arguments.command == "embed":
         np.savez(arguments.output, **embed(read(arguments.checkpoint), crops))
         return
+    versions = {1: ghostfacenet_v1.Network, 2: ghostfacenet_v2.Network}
     for name, options in json.loads(arguments.networks.read_text()).items():
-        model = build(Network(**options), crops, arguments.folder / f"{name}.h5")
+        network = versions[options.pop("version", 1)](**options)
+        model = build(network, crops, arguments.folder / f"{name}.h5")
         np.savez(arguments.folder / f"{name}.npz", **embed(model, crops))
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ghostface_edge.catalog import KNOWN_MODELS
 from ghostface_edge.errors import DownloadError
+from ghostface_edge.runtime import RUNTIMES, file_format
 
 Runner = Callable[..., Any]
 
@@ -110,7 +111,9 @@ def test_states_and_path_of_a_source(run: Runner, offline: Path, empty_store: Pa
     assert _state(run, "yunet") == "source"
     path = Path(run("models", "path", "yunet").out.strip())
     assert path.is_relative_to(empty_store)
-    assert path.suffix == ".onnx"
+    assert path.suffix == f".{file_format(None)}"
+    for runtime, format in RUNTIMES.items():
+        assert run("models", "path", "yunet", "--runtime", runtime).out.strip().endswith(format)
     assert _state(run, "yunet") == "ready"
     assert f"yunet: as pinned, {path}\n" in run("models", "verify").out
 

@@ -109,3 +109,30 @@ def test_a_folder_that_is_not_writable_is_told_before_the_work(tmp_path: Path, m
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(OptionError, match="is not writable"):
         output.check_place(str(tmp_path / "new.jpg"))
+
+
+def test_notices_of_native_code_stay_off_the_terminal_and_nothing_else_does() -> None:
+    code = """
+import os, sys
+from ghostface_edge.cli.output import without_notices
+with without_notices():
+    os.write(2, b"INFO: Created a delegate.\\nWARNING: odd\\n")
+    print("ours", file=sys.stderr, flush=True)
+os.write(2, b"INFO: later\\n")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "WARNING: odd\nours\nINFO: later\n"
+    assert subprocess.run(["sh", "-c", f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} 2>&-"]).returncode != 139
+
+
+def test_what_fails_among_notices_is_still_told() -> None:
+    code = """
+import os
+from ghostface_edge.cli.output import without_notices
+with without_notices():
+    os.write(2, b"the reason\\n")
+    raise ValueError
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "the reason" in done.stderr
+    assert "ValueError" in done.stderr

@@ -27,6 +27,7 @@ gallery:enroll gallery:search gallery:list gallery:remove gallery:export gallery
 models:list models:pull models:add models:verify models:remove models:path
 card:add eval:lfw
 """
+DETECTOR_OPTIONS = {"detect": {"--detector", "--runtime"}, "models path": {"--runtime"}}
 ENGINE_VERBS = ("embed", "verify", "gallery enroll", "gallery search", "eval lfw", "doctor")
 
 
@@ -50,9 +51,9 @@ def test_every_verb_takes_the_common_options() -> None:
     for name, command in _verbs():
         assert {"--json", "--threads", "--verbose", "-v"} <= _options(command), name
         engine = {"--model", "--detector", "--runtime", "--flip"}
-        assert _options(command) & engine == (
-            engine if name in ENGINE_VERBS else {"--detector"} if name == "detect" else set()
-        ), name
+        assert _options(command) & engine == (engine if name in ENGINE_VERBS else DETECTOR_OPTIONS.get(name, set())), (
+            name
+        )
 
 
 def test_threads_are_accepted_where_nothing_runs(run: Runner, empty_store: Path) -> None:

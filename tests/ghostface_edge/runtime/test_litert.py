@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,20 @@ def test_dequantisation_is_affine():
     np.testing.assert_array_equal(litert.dequantised(np.array([3, 7, -5], np.int8), detail), [0.0, 1.0, -2.0])
 
 
+@pytest.mark.parametrize(
+    ("kind", "parameters", "message"),
+    [
+        ("INT32", (1.0, 0), "takes or gives int32 (x), which no face model does"),
+        ("INT8", (), "does not say what the int8 numbers of x stand for"),
+    ],
+)
+def test_inputs_that_are_no_numbers_of_a_face_model_are_refused(tmp_path, kind, parameters, message):
+    same = (kind, *parameters)
+    data = dense(inputs=same, outputs=same, reshape=True)
+    with pytest.raises(ModelFileError, match=re.escape(message)):
+        opened(tmp_path, data)
+
+
 def test_threads_share_a_session(tmp_path):
     session = opened(tmp_path, dense())
     inputs = [RNG.normal(size=(1, 12)).astype(np.float32) for _ in range(64)]
@@ -162,9 +177,11 @@ def test_a_failing_interpreter_is_an_inference_error(tmp_path, monkeypatch):
     def fail() -> None:
         raise RuntimeError("node 0 failed")
 
-    monkeypatch.setattr(session._interpreter, "invoke", fail)
+    ((_, interpreter),) = session._idle
+    monkeypatch.setattr(interpreter, "invoke", fail)
     with pytest.raises(InferenceError, match="node 0 failed"):
         session.run(np.zeros((1, 12), np.float32))
+    session.run(np.zeros((1, 12), np.float32))  # on another interpreter: the one that failed is gone
 
 
 def test_every_mutation_is_noticed():
@@ -183,3 +200,63 @@ def test_every_mutation_is_noticed():
             mutant[position:position] = rng.bytes(int(rng.integers(1, 9)))
         with pytest.raises(ModelError):
             read_tflite_card(bytes(mutant))
+
+
+# ----------------------------------------------------------------------------------------------------------------
+# A network of open size
+
+
+@pytest.fixture
+def sums(tmp_path):
+    """A session whose network adds up each square of 32 x 32 pixels, for pictures of any multiple of 32."""
+    from ghostface_edge.converters.graph import Conv, Graph, Input
+    from ghostface_edge.converters.tflite_writer import write_tflite
+
+    kernel = np.ones((32, 32, 3, 1), np.float32)
+    graph = Graph((Input("x", (), None, None, 3), Conv("y", ("x",), kernel, None, (32, 32))), ("y",))
+    return opened(tmp_path, write_tflite(graph, replace(CARD, kind="detector", alignment="", embedding_size=0)))
+
+
+def expected_sums(tensor):
+    count, height, width, _ = tensor.shape
+    return tensor.reshape(count, height // 32, 32, width // 32, 32, 3).sum(axis=(2, 4, 5))[..., None]
+
+
+def test_every_size_is_taken_and_few_are_kept(sums):
+    rng = np.random.default_rng(0)
+    sizes = [(32 * int(rows), 32 * int(columns)) for rows, columns in rng.integers(1, 6, (40, 2))]
+    for height, width in sizes:
+        tensor = rng.random((2, height, width, 3), np.float32)
+        np.testing.assert_allclose(sums.run(tensor)[0], expected_sums(tensor), rtol=1e-4)
+        assert len(sums._idle) <= 4
+    assert [shape[1:3] for shape, _ in sums._idle][-1] == sizes[-1]
+
+
+def test_the_size_used_last_is_prepared_once(sums):
+    tensor = np.ones((1, 64, 96, 3), np.float32)
+    sums.run(tensor)
+    interpreter = sums._idle[-1][1]
+    sums.run(tensor)
+    assert sums._idle[-1][1] is interpreter
+
+
+def test_threads_with_sizes_of_their_own(sums):
+    rng = np.random.default_rng(1)
+    tensors = [rng.random((1, 32 * (1 + index % 5), 64, 3), np.float32) for index in range(64)]
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(lambda tensor: sums.run(tensor)[0], tensors))
+    for tensor, result in zip(tensors, results):
+        np.testing.assert_allclose(result, expected_sums(tensor), rtol=1e-4)
+    assert len(sums._idle) <= 4
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32), (1, 32, 32, 4), (0, 32, 32, 3), (1, 0, 32, 3)])
+def test_what_is_no_picture_is_refused(sums, shape):
+    with pytest.raises(ModelInputError, match=r"\(any, any, any, 3\)"):
+        sums.run(np.zeros(shape, np.float32))
+
+
+def test_a_size_that_the_network_cannot_take_is_an_inference_error(sums):
+    with pytest.raises(InferenceError, match=r"LiteRT failed on model\.tflite"):
+        sums.run(np.zeros((1, 16, 32, 3), np.float32))
+    assert sums.run(np.ones((1, 32, 32, 3), np.float32))[0].tolist() == [[[[3072.0]]]]

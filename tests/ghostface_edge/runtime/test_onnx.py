@@ -178,7 +178,7 @@ def test_without_onnx_runtime(tiny_embedder: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_sixteen_threads_get_what_one_gets(real_models: ModelStore) -> None:
-    session = open_session(real_models.resolve("ghostfacenet-w0.5-s2"), threads=1)
+    session = open_session(real_models.resolve("ghostfacenet-w0.5-s2", format="onnx"), threads=1)
     tensors = np.random.default_rng(1).standard_normal((64, 1, 112, 112, 3)).astype(np.float32)
     alone = [session.run(tensor)[0] for tensor in tensors]
     with ThreadPoolExecutor(16) as pool:
@@ -191,7 +191,7 @@ def test_a_session_writes_nothing_to_the_terminal(real_store: ModelStore, tiny_e
         "import sys, numpy as np; from ghostface_edge.runtime import open_session; "
         "open_session(sys.argv[1], threads=1).run(np.zeros((1, 112, 112, 3), np.float32))"
     )
-    for path in (tiny_embedder, real_store.resolve("ghostfacenet-w0.5-s2")):
+    for path in (tiny_embedder, real_store.resolve("ghostfacenet-w0.5-s2", format="onnx")):
         result = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, check=True)
         assert (result.stdout, result.stderr) == (b"", b"")
 
@@ -218,14 +218,14 @@ def outcomes(model: Path, how: str, first: int, last: int) -> list[str]:
 @pytest.mark.parametrize("name", ["yunet", "ghostfacenet-w0.5-s2"])
 @pytest.mark.parametrize("seeds", [(0, 50), pytest.param((50, 300), marks=pytest.mark.slow)], ids=["50", "250 more"])
 def test_damaged_models(real_models: ModelStore, name: str, seeds: tuple[int, int]) -> None:
-    found = outcomes(real_models.resolve(name), "damaged", *seeds)
+    found = outcomes(real_models.resolve(name, format="onnx"), "damaged", *seeds)
     assert set(found) <= {"ModelFileError", "ModelCardError"}  # the seal sees every damage
 
 
 @pytest.mark.parametrize("name", ["yunet", "ghostfacenet-w0.5-s2"])
 @pytest.mark.parametrize("seeds", [(0, 25), pytest.param((25, 300), marks=pytest.mark.slow)], ids=["25", "275 more"])
 def test_models_forged_after_the_damage(real_models: ModelStore, name: str, seeds: tuple[int, int]) -> None:
-    found = outcomes(real_models.resolve(name), "forged", *seeds)
+    found = outcomes(real_models.resolve(name, format="onnx"), "forged", *seeds)
     assert "ran" in found  # else nothing would have reached the runtime
 
 

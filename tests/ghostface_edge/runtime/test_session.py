@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from ghostface_edge.errors import ModelFileError, ModelInputError, OptionError
-from ghostface_edge.runtime import open_session
+from ghostface_edge.runtime import RUNTIMES, default_runtime, file_format, open_session
 from ghostface_edge.runtime.session import LARGEST_FILE, check_input, default_threads, read_model, thread_count
 
 LFS = (
@@ -129,6 +130,27 @@ def test_the_default_where_the_system_cannot_say(monkeypatch: pytest.MonkeyPatch
 def test_an_unknown_runtime(tiny_embedder: Path, runtime: Any) -> None:
     with pytest.raises(OptionError, match="is none of onnx, litert"):
         open_session(tiny_embedder, runtime=runtime)
+
+
+@pytest.mark.parametrize(
+    ("absent", "best"),
+    [
+        ((), "litert"),
+        (("tflite_runtime",), "litert"),
+        (("ai_edge_litert",), "onnx"),
+        (("ai_edge_litert", "onnxruntime", "tflite_runtime"), "litert"),
+    ],
+)
+def test_the_best_runtime_that_is_installed(
+    absent: tuple[str, ...], best: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("ai_edge_litert", "onnxruntime"):
+        pytest.importorskip(package)
+    for package in absent:
+        monkeypatch.setitem(sys.modules, package, None)  # what an import finds where it is not installed
+    assert default_runtime() == best
+    assert file_format(None) == RUNTIMES[best]
+    assert (file_format("litert"), file_format("onnx")) == ("tflite", "onnx")
 
 
 def test_a_runtime_that_does_not_run_the_format(tiny_embedder: Path, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from ai_edge_litert import schema_py_generated as schema
 CARD, SEAL = "ghostface_edge.card", "ghostface_edge.seal"
 
 
-def dense_model(weights, *, card: str | None, inputs, outputs, weight_scale=None, shape=None) -> bytes:
+def dense_model(
+    weights, *, card: str | None, inputs, outputs, weight_scale=None, shape=None, reshape: bool = False
+) -> bytes:
     """``y = weights @ x``.
 
     Args:
@@ -21,6 +23,7 @@ def dense_model(weights, *, card: str | None, inputs, outputs, weight_scale=None
         outputs: The same of the output.
         weight_scale: Scale of int8 weights.
         shape: Shape of the input; by default (1, K).
+        reshape: The layer only copies ``x``, of any type, to ``y``.
     """
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.description = 3, b"test"
@@ -53,15 +56,21 @@ def dense_model(weights, *, card: str | None, inputs, outputs, weight_scale=None
     d, k = weights.shape
     x = tensor("x", shape or (1, k), *inputs)
     w = tensor("w", (d, k), "FLOAT32" if weight_scale is None else "INT8", weight_scale, 0, weights)
-    y = tensor("y", (1, d), *outputs)
+    y = tensor("y", (1, k if reshape else d), *outputs)
     code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
+    kind = schema.BuiltinOperator.RESHAPE if reshape else schema.BuiltinOperator.FULLY_CONNECTED
+    code.builtinCode = code.deprecatedBuiltinCode = kind
     code.version = 1 if weight_scale is None else 4
     model.operatorCodes = [code]
     operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [x, w, -1], [y]
-    operator.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
-    operator.builtinOptions = schema.FullyConnectedOptionsT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [x] if reshape else [x, w, -1], [y]
+    if reshape:
+        operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+        operator.builtinOptions = schema.ReshapeOptionsT()
+        operator.builtinOptions.newShape = [1, k]
+    else:
+        operator.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
+        operator.builtinOptions = schema.FullyConnectedOptionsT()
     graph.operators, graph.inputs, graph.outputs = [operator], [x], [y]
     if card is not None:
         metadata(CARD, card.encode())
