@@ -24,7 +24,7 @@ import numpy as np
 from ghostface_edge.atomic import replacing
 from ghostface_edge.card import LAYOUTS, ModelCard, write_card
 from ghostface_edge.embedding import input_tensor
-from ghostface_edge.errors import ConversionError, GateError, OptionError, RuntimeMissingError
+from ghostface_edge.errors import ConversionError, GateError, ModelError, OptionError, RuntimeMissingError
 from ghostface_edge.thresholds import ALIKE, measured_thresholds
 from ghostface_edge.types import Threshold
 
@@ -243,8 +243,8 @@ def convert(
         _choose("prelu", prelu, PRELU_FORMS)
     if to != "onnx" and (layout, batch) != (None, None):
         raise OptionError(f"layout and batch are choices for to='onnx'; a .{to} file has one form")
-    if integer_io and precision not in ("int8", "int16x8"):
-        raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for {precision}")
+    if integer_io and (to, precision) not in (("tflite", "int8"), ("tflite", "int16x8")):
+        raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for to={to!r}, precision={precision!r}")
     source = Path(source)
     folder = Path(output)
     path = folder / f"{source.stem}{'' if precision == 'float32' else '_' + precision}.{to}"
@@ -474,6 +474,8 @@ def _judged(
             notes=(*prepared.notes, *_named(prepared)),
             inside=faces is not None,
         )
+    except ModelError as error:
+        raise ConversionError(f"{name} was not written, for its runtime does not take it: {error}") from error
     except RuntimeMissingError as error:
         if faces is not None:
             raise
