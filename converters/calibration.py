@@ -45,6 +45,8 @@ _DIGITS = 5
 """Significant digits of the numbers kept."""
 
 _MAX_BYTES = 64 << 20
+_MAGNITUDES = (1e-12, 1e12)
+"""Factors and scales lie between these."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,11 @@ class Calibration:
                 raise ConversionError(f"the calibration's {name} is {text!r:.80}, not a sha256")
         pictures = values["pictures"]
         _require(type(pictures) is int and pictures > 0, "pictures", pictures)
-        _require(_is_numbers(values["factors"]) and all(f > 0 for f in values["factors"]), "factors", values["factors"])
+        _require(_is_numbers(values["factors"]) and _is_positive(values["factors"]), "factors", values["factors"])
         for name in ("affines", "shifts"):
             _require(isinstance(values[name], dict), name, values[name])
         for name, pair in values["affines"].items():
-            fits = _is_numbers(pair) and len(pair) == 2 and pair[0] > 0 and pair[1] in range(-128, 128)
+            fits = _is_numbers(pair) and len(pair) == 2 and _is_positive(pair[:1]) and pair[1] in range(-128, 128)
             _require(fits, f"affine of {name!r:.80}", pair)
         for name, shift in values["shifts"].items():
             _require(_is_numbers(shift), f"shift of {name!r:.80}", shift)
@@ -237,6 +239,10 @@ def _digest(pictures: FloatArray) -> str:
 def _is_numbers(values: Any) -> bool:
     """Whether these are finite numbers in a list."""
     return isinstance(values, list) and all(type(v) in (int, float) and abs(v) < 1e30 for v in values)
+
+
+def _is_positive(values: list[float]) -> bool:
+    return all(_MAGNITUDES[0] < value < _MAGNITUDES[1] for value in values)
 
 
 def _require(condition: bool, name: str, value: Any) -> None:

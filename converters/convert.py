@@ -32,7 +32,7 @@ from .calibration import Calibration, calibrate
 from .faces import Crops, Faces, read_faces
 from .gate import DEFAULT_GATES, Gate
 from .graph import FloatArray, Graph
-from .judging import judge
+from .judging import judge, time_ratio
 from .manifest import read_manifest, tool_versions, write_manifest
 from .onnx_writer import write_onnx
 from .parity import Parity
@@ -48,7 +48,7 @@ from .preparation import (
     prepare_naive,
 )
 from .report import Report
-from .shipped import read_calibration, shipped_calibration
+from .shipped import read_calibration, require_checkpoint, shipped_calibration
 from .tflite_writer import write_tflite
 from .trained_model import SourceOptions, TrainedModel, read_trained_model
 
@@ -91,6 +91,7 @@ class Conversion:
         left_out: Layers of the checkpoint that the model does not have, such as a training head behind the embedding.
         parity: The written file against the float network; None where it was not measured.
         notes: What else there is to know, a sentence each.
+        float_operators: Nodes that compute in float32 in a file of mixed precision.
         report: The report for people, HTML, with the same as ``.json`` beside it; None for a detector.
         calibration: The statistics that a calibrated model was made from, for the same conversion without faces.
     """
@@ -105,6 +106,7 @@ class Conversion:
     left_out: tuple[str, ...] = ()
     parity: Parity | None = None
     notes: tuple[str, ...] = ()
+    float_operators: tuple[str, ...] = ()
     report: Path | None = None
     calibration: Path | None = None
 
@@ -118,6 +120,7 @@ class Conversion:
             "left_out": list(self.left_out),
             "parity": self.parity and self.parity.to_dict(),
             "notes": list(self.notes),
+            "float_operators": list(self.float_operators),
             "report": self.report and str(self.report),
             "calibration": self.calibration and str(self.calibration),
         }
@@ -243,6 +246,8 @@ def convert(
         given = faces if faces is None or isinstance(faces, Faces) else read_faces(faces)
         prepared, judged_by = _prepared(model, asked, given, calibration)
     data = _written(prepared, card, to, batch=batch, integer_io=integer_io)
+    if prepared.narrow is not None and judged_by is not None:
+        prepared = replace(prepared, notes=(*prepared.notes, _cost_of_float(data, prepared, card, judged_by)))
     report = (
         None
         if model.card.kind == "detector"
@@ -267,12 +272,21 @@ def convert(
             "bytes": len(data),
             "source": dict(vars(card.source)),
             "tools": {"ghostface-edge": card.converter, **tool_versions()},
-            "options": {**asked.to_dict(), "integer_io": integer_io, "layout": layout, "batch": batch, **vars(options)},
+            "options": {
+                **asked.to_dict(),
+                "integer_io": integer_io,
+                "layout": layout,
+                "batch": batch,
+                "licence": licence,
+                "name": name,
+                **vars(options),
+            },
             "faces": None if given is None else given.to_dict(),
             "held_out": [] if judged_by is None else sorted(judged_by.files),
             "calibration": None if prepared.calibration is None else _summary(prepared.calibration),
             "parity": None if parity is None else parity.to_dict(),
             "notes": list(prepared.notes),
+            "float_operators": list(prepared.float_operators),
         },
     )
     result = Conversion(
@@ -286,6 +300,7 @@ def convert(
         left_out=model.left_out,
         parity=parity,
         notes=prepared.notes,
+        float_operators=prepared.float_operators,
         report=pages,
         calibration=statistics,
     )
@@ -331,7 +346,7 @@ def _calibration(
     """The calibration that was given, a new one from faces, or the one that ships for a known checkpoint."""
     checkpoint = model.card.source.sha256
     if isinstance(calibration, Calibration):
-        return calibration
+        return require_checkpoint(calibration, checkpoint, "the calibration")
     if calibration is not None:
         return read_calibration(calibration, checkpoint)
     if pictures is not None:
@@ -360,6 +375,13 @@ def _written(prepared: Prepared, card: ModelCard, to: str, *, batch: int | None,
     return write_card(content, card)
 
 
+def _cost_of_float(data: bytes, prepared: Prepared, card: ModelCard, faces: Faces) -> str:
+    """What the float operators of a mixed file cost, in words."""
+    whole = write_tflite(prepared.graph, replace(card, precision="int8"), prepared.narrow)
+    ratio, more = time_ratio(data, whole, faces.crops), len(data) - len(whole)
+    return f"Against the whole network in int8: {more:+,} bytes, {ratio:.2f} of its time on this machine."
+
+
 def _judged(
     data: bytes,
     name: str,
@@ -381,10 +403,11 @@ def _judged(
             card,
             checkpoint=model.graph,
             written=prepared.graph,
+            quantization=prepared.quantization,
             crops=crops,
             faces=what,
             gate=gate,
-            notes=prepared.notes,
+            notes=(*prepared.notes, *_named(prepared)),
             inside=faces is not None,
         )
     except ModelError as error:
@@ -395,6 +418,10 @@ def _judged(
         _log.warning("%s was written and not run: %s", name, error)
         what = "nothing: its runtime is not installed"
         return Report(name, len(data), card, None, (), None, what, notes=prepared.notes)
+
+
+def _named(prepared: Prepared) -> tuple[str, ...]:
+    return (f"In float: {', '.join(prepared.float_operators)}.",) if prepared.float_operators else ()
 
 
 def _noise(side: int) -> Crops:

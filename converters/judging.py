@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from ghostface_edge.runtime import load_session
 from ghostface_edge.runtime.session import usable_cpus
 from ghostface_edge.runtime.tflite_card import is_tflite
 
+from .channel_statistics import channel_statistics
 from .faces import Crops
 from .gate import Gate
 from .graph import FloatArray, Graph
@@ -22,12 +24,17 @@ from .interpreter import interpret
 from .onnx_writer import write_onnx
 from .parity import Parity, TensorParity, tensor_parity
 from .probing import probe_tflite
+from .quantization import Quantization
 from .report import OperatorCount, RangeChart, Report, StoredLayer, worst_tensors
+from .sensitivity import Damage, damages
 from .tflite_inspection import inspect_tflite
 
 _BATCH = 16
 _PROBED = 8
 """Faces whose inner tensors are compared: a tensor has thousands of values per face, so few faces are many samples."""
+
+_WATCHED = 16
+"""Faces that the damage of each tensor is predicted on."""
 
 _PAIRED = 400
 """Faces whose similarities are drawn, two pairs each."""
@@ -40,6 +47,7 @@ def judge(
     *,
     checkpoint: Graph,
     written: Graph,
+    quantization: Quantization | None,
     crops: Crops,
     faces: str,
     gate: Gate | None,
@@ -54,6 +62,7 @@ def judge(
         card: The card in it.
         checkpoint: The float network as it was read.
         written: The network as it was handed to the writer.
+        quantization: Its integers, likewise.
         crops: (N, height, width, 3) uint8 RGB; faces that the model was not calibrated on.
         faces: What kind of pictures they are, in words.
         gate: What it has to keep, or None.
@@ -79,11 +88,34 @@ def judge(
         similarities=_similarities(before[:_PAIRED], after[:_PAIRED]),
         notes=notes,
     )
-    if not inside or not is_tflite(model):  # ONNX Runtime fuses tensors away, and decides about operators at load
+    if not inside:
+        return report
+    if quantization is not None:
+        report = replace(report, damages=_damages(card, written, quantization, crops[:_WATCHED]))
+    if not is_tflite(model):  # ONNX Runtime fuses tensors away, and decides about operators at load
         return report
     tensors, ranges = _inner_tensors(model, card, written, crops[:_PROBED])
     operators, partitions, layers = _anatomy(model)
     return replace(report, tensors=tensors, ranges=ranges, operators=operators, partitions=partitions, layers=layers)
+
+
+def time_ratio(model: bytes, other: bytes, crops: Crops, *, rounds: int = 60) -> float:
+    """Median time of one model over that of another, one thread, a face at a time, in alternating order.
+
+    Raises:
+        RuntimeMissingError: The runtime of the format is not installed.
+        ModelError: The runtime cannot run a file.
+    """
+    sessions = [load_session(data, "a model to time", threads=1) for data in (model, other)]
+    tensor = input_tensor(crops[:1], sessions[0].card.input)
+    seconds: list[list[float]] = [[], []]
+    for turn in range(rounds + 5):
+        for index in (0, 1) if turn % 2 else (1, 0):
+            start = time.perf_counter()
+            sessions[index].run(tensor)
+            if turn >= 5:  # the first runs warm up
+                seconds[index].append(time.perf_counter() - start)
+    return float(np.median(seconds[0]) / np.median(seconds[1]))
 
 
 def embeddings_of(model: bytes, name: str, crops: Crops) -> FloatArray:
@@ -143,6 +175,12 @@ def _inner_tensors(
         values = reference[name].reshape(-1, reference[name].shape[-1])
         charts.append(RangeChart(name, tuple(values.min(axis=0).tolist()), tuple(values.max(axis=0).tolist())))
     return found, tuple(charts)
+
+
+def _damages(card: ModelCard, written: Graph, quantization: Quantization, crops: Crops) -> tuple[Damage, ...]:
+    """What the rounding of each tensor costs, by how much the embedding hangs on it."""
+    pictures = input_tensor(crops, replace(card.input, layout="NHWC"))
+    return damages(written, quantization, pictures, channel_statistics(written, pictures))
 
 
 def _anatomy(model: bytes) -> tuple[tuple[OperatorCount, ...], int, tuple[StoredLayer, ...]]:

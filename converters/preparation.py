@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ghostface_edge.card import InputSpec
-from ghostface_edge.errors import CheckpointError
+from ghostface_edge.errors import CalibrationError, CheckpointError
 
 from .calibration import Calibration, apply
 from .channel_statistics import channel_statistics
@@ -38,6 +39,10 @@ _SPARE = 0.001
 """Of cosine: the simulation and the runtime agree within it."""
 
 
+_GATES = {UNIT: Affine(float(np.float32(1 / 32767)), 0, 16), Affine(1 / 256, -128): Affine(1 / 32768, 0, 16)}
+"""Results of a hard-sigmoid and of a sigmoid, whose ranges the kernels demand: in 8 bits, and in 16."""
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """What a writer is handed.
@@ -47,12 +52,16 @@ class Prepared:
         quantization: Its integer tensors; None for a float precision.
         calibration: What the ranges were taken from; None for a float precision and for the naive way.
         notes: What a reader of the report should know, a sentence each.
+        float_operators: Nodes that compute in float32 in a file of mixed precision.
+        narrow: The quantisation of a file of mixed precision if all of it were int8.
     """
 
     graph: Graph
     quantization: Quantization | None = None
     calibration: Calibration | None = None
     notes: tuple[str, ...] = ()
+    float_operators: tuple[str, ...] = ()
+    narrow: Quantization | None = None
 
 
 def prepare_float(checkpoint: Graph, to: str, prelu: str | None = None) -> Prepared:
@@ -74,10 +83,25 @@ def embedder_graph(checkpoint: Graph, prelu: str = "lowered") -> Graph:
         graph = fold_batch_norm(checkpoint)
         if prelu == "lowered":
             graph = lower_prelu(normalise_slopes(graph))
-    for node in graph.nodes:
-        if not all(np.isfinite(array).all() for array in node.weights().values()):
-            raise CheckpointError(f"the weights of {node.name!r} are too large: they overflow float32 when folded")
+    overflowing = _overflowing(graph)
+    if overflowing is not None:
+        raise CheckpointError(f"the weights of {overflowing!r} are too large: they overflow float32 when folded")
     return graph
+
+
+def _overflowing(graph: Graph) -> str | None:
+    """The first node with weights that are not finite."""
+    finite = (all(np.isfinite(array).all() for array in node.weights().values()) for node in graph.nodes)
+    return next((node.name for node, fine in zip(graph.nodes, finite) if not fine), None)
+
+
+def _applied(checkpoint: Graph, calibration: Calibration) -> tuple[Graph, Quantization]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        graph, quantization = apply(checkpoint, calibration)
+    overflowing = _overflowing(graph)
+    if overflowing is not None:
+        raise CalibrationError(f"the calibration makes the weights of {overflowing!r} overflow float32: it is damaged")
+    return graph, quantization
 
 
 def prepare_integers(checkpoint: Graph, precision: str, calibration: Calibration) -> Prepared:
@@ -89,26 +113,22 @@ def prepare_integers(checkpoint: Graph, precision: str, calibration: Calibration
         calibration: Of this checkpoint.
 
     Raises:
-        ConversionError: The calibration is of another network.
+        ConversionError: The calibration is of another network, or damaged.
         CheckpointError: The weights overflow float32 when folded.
     """
     if precision == "int8":
-        return Prepared(*apply(checkpoint, calibration), calibration)
+        return Prepared(*_applied(checkpoint, calibration), calibration)
     # The shifts of biases make up for what rounding to 8 bits does; rounding to 16 bits does 1/256 of it.
-    graph, narrow = apply(checkpoint, replace(calibration, shifts={}))
+    graph, narrow = _applied(checkpoint, replace(calibration, shifts={}))
     return Prepared(graph, Quantization({name: _wide(affine) for name, affine in narrow.tensors.items()}), calibration)
 
 
-_WIDE_GATES = {
-    UNIT: Affine(float(np.float32(1 / 32767)), 0, 16),
-    Affine(1 / 256, -128): Affine(1 / 32768, 0, 16),
-}
-"""Results of a hard-sigmoid and of a sigmoid, whose ranges the kernels demand."""
-
-
 def _wide(affine: Affine) -> Affine:
-    """16 bits over twice the range: what 8 bits had to cut off costs nothing now."""
-    return _WIDE_GATES.get(affine) or Affine.over(2 * affine.low, 2 * affine.high, 16)
+    """16 bits over twice the range: what 8 bits had to cut off costs nothing now. Gates keep theirs, 0..1."""
+    for narrow, wide in _GATES.items():
+        if affine.zero_point == narrow.zero_point and math.isclose(affine.scale, narrow.scale, rel_tol=1e-4):
+            return wide
+    return Affine.over(2 * affine.low, 2 * affine.high, 16)
 
 
 def prepare_mixed(checkpoint: Graph, calibration: Calibration, pictures: FloatArray, cosine: float) -> Prepared:
@@ -121,18 +141,17 @@ def prepare_mixed(checkpoint: Graph, calibration: Calibration, pictures: FloatAr
         cosine: To reach, with a little to spare for what the simulation does not see.
 
     Raises:
-        ConversionError: The calibration is of another network.
+        ConversionError: The calibration is of another network, or damaged.
         CheckpointError: The weights overflow float32 when folded.
     """
-    graph, quantization = apply(checkpoint, calibration)
+    graph, quantization = _applied(checkpoint, calibration)
     statistics = channel_statistics(graph, pictures)
     result = mixed(graph, quantization, pictures, statistics, min(cosine + _SPARE, 1 - _SPARE / 10))
-    kept = len(result.float_operators)
-    note = f"{kept} of {len(graph.nodes) - 1} operators compute in float32, the others in int8"
+    kept = result.float_operators
+    note = f"{len(kept)} of {len(graph.nodes) - 1} operators compute in float32, the others in int8"
     if not result.is_met:
         note += f"; even so the simulated cosine is {result.cosine:.5f} only"
-    notes = (f"{note}.", *((f"In float: {', '.join(result.float_operators)}.",) if kept else ()))
-    return Prepared(graph, result.quantization, calibration, notes)
+    return Prepared(graph, result.quantization, calibration, (f"{note}.",), kept, quantization)
 
 
 def prepare_naive(checkpoint: Graph, precision: str, pictures: FloatArray, picture: Affine) -> Prepared:

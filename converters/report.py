@@ -16,6 +16,7 @@ from ghostface_edge.card import ModelCard
 from . import charts
 from .gate import Gate
 from .parity import Parity, TensorParity
+from .sensitivity import Damage
 
 _WORST = 20
 _SHOWN_RANGES = 4
@@ -75,6 +76,7 @@ class Report:
         failures: What it missed, in words.
         parity: Against the float network; None where no faces were given and none are needed.
         faces: What kind of pictures the parity was measured on, in words.
+        damages: What the rounding of each tensor is predicted to cost, the most harmful first; empty for float.
         tensors: Tensor by tensor, in the order of computation; may be empty.
         ranges: Per channel, of the tensors that lose most.
         similarities: Of pairs of faces, (in float, in the file).
@@ -91,6 +93,7 @@ class Report:
     failures: tuple[str, ...]
     parity: Parity | None
     faces: str
+    damages: tuple[Damage, ...] = ()
     tensors: tuple[TensorParity, ...] = ()
     ranges: tuple[RangeChart, ...] = ()
     similarities: tuple[tuple[float, float], ...] = ()
@@ -115,6 +118,7 @@ class Report:
             "failures": list(self.failures),
             "parity": self.parity and self.parity.to_dict(),
             "faces": self.faces,
+            "damages": [item.to_dict() for item in self.damages],
             "tensors": [item.to_dict() for item in self.tensors],
             "ranges": [dict(vars(item)) for item in self.ranges],
             "similarities": [list(pair) for pair in self.similarities],
@@ -137,6 +141,7 @@ class Report:
             _section("Notes", "".join(f"<p>{escape(note)}</p>" for note in self.notes)),
             self._similarity_chart(),
             self._depth_chart(),
+            self._damage_table(),
             self._worst_tensors(),
             self._range_charts(),
             self._operator_table(),
@@ -201,6 +206,19 @@ class Report:
         )
         return _section("Error through the network", f'<p class="note">{note}</p>{chart}')
 
+    def _damage_table(self) -> str:
+        if not self.damages:
+            return ""
+        note = (
+            "Every tensor's rounding on its own: how far it turns the embedding, predicted from derivatives, as a loss "
+            "of mean cosine and as a share of the sum. A few large shares name layers to keep in float (precision "
+            "mixed); a long even tail means that only more bits would help. Where the predicted loss is near 1 or "
+            "above, the tensor alone destroys the embedding."
+        )
+        rows = [(item.tensor, item.operator, f"{item.loss:.2g}", f"{item.share:.1%}") for item in self.damages[:_WORST]]
+        table = _table(("tensor", "made by", "predicted loss of cosine", "share"), rows)
+        return _section("Layers by damage", f'<p class="note">{note}</p>{table}')
+
     def _worst_tensors(self) -> str:
         losses = tensor_losses(self.tensors)
         if not losses:
@@ -215,7 +233,7 @@ class Report:
             reach = f"{item.low:.3g} .. {item.high:.3g}"
             rows.append((item.name, f"{loss:.1f}", f"{item.sqnr:.1f}", reach, f"{item.channel_spread:.3g}"))
         table = _table(("tensor", "lost here, dB", "left, dB", "range", "spread"), rows)
-        return _section("Layers by damage", f'<p class="note">{note}</p>{table}')
+        return _section("Where noise comes in", f'<p class="note">{note}</p>{table}')
 
     def _range_charts(self) -> str:
         if not self.ranges:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .options import full_precision, given, plain_options, show_help
-from .output import answer, check_place, one_line, write_file
+from .output import answer, check_place, one_line, without_notices, write_file
 
 
 @click.command(short_help="Turn a checkpoint into a model that runs, and prove it.")
@@ -69,12 +69,7 @@ def convert(
     gate allows is not written, its report is, and the exit code is 2.
     """
     made = _converters("convert").convert(
-        checkpoint,
-        output,
-        to=to,
-        precision=precision,
-        equalise=not no_equalise,
-        **given(rest),
+        checkpoint, output, to=to, precision=precision, equalise=not no_equalise, **given(rest)
     )
     lines = [
         f"{made.path}: {made.card.model_id}, {made.card.precision}, {made.size:,} bytes, {made.nodes} nodes, "
@@ -93,7 +88,8 @@ def inspect(model: str, as_json: bool) -> None:
     """What is in MODEL, a name or a file: its card, thresholds, operators, inputs and outputs. Also of an .h5."""
     from .inspection import inspection
 
-    found = inspection(model)
+    with without_notices():
+        found = inspection(model)
     answer(found.to_dict(), found.to_text(), as_json)
 
 

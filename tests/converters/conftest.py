@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from ghostface_edge.alignment import align
 from ghostface_edge.converters.faces import Faces, read_faces
 from ghostface_edge.converters.graph import Graph
 from ghostface_edge.converters.interpreter import interpret
@@ -85,6 +86,18 @@ def face_tensor(shared: Path) -> Callable[[int], np.ndarray]:
         return (crops.astype(np.float32) - 127.5) / 128
 
     return load
+
+
+@pytest.fixture(scope="session")
+def aligned_faces(shared: Path, real_engine: FaceEngine) -> np.ndarray:
+    """The faces of every third photo of the calibration folder, aligned, as a network takes them."""
+    crops = []
+    for path in sorted((shared / "calibration").glob("*.jpg"))[::3]:
+        photo = Image.open(path)
+        found = real_engine.detect(photo)
+        if found:
+            crops.append(align(photo, found[0].landmarks))
+    return (np.stack(crops).astype(np.float32) - 127.5) / 128
 
 
 @pytest.fixture(scope="session")

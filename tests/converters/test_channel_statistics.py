@@ -29,6 +29,18 @@ def test_lowest_and_highest_are_those_of_the_interpreter(random_graph: Callable[
         np.testing.assert_allclose(statistics.high[name], pixels.max(axis=0), rtol=0, atol=size)
 
 
+def test_a_last_batch_that_is_smaller(random_graph: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = random_graph(0)
+    pictures = np.random.default_rng(0).normal(size=(5, 6, 7, 3)).astype(np.float32)
+    at_once = channel_statistics(graph, pictures)
+    values = sum(int(np.prod(shape)) for shape in graph.shapes().values())
+    monkeypatch.setattr("ghostface_edge.converters.channel_statistics._VALUES_AT_ONCE", 2 * values)
+    in_batches = channel_statistics(graph, pictures)
+    for name in at_once.low:
+        np.testing.assert_allclose(in_batches.low[name], at_once.low[name], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(in_batches.power[name], at_once.power[name], rtol=1e-4, atol=1e-6)
+
+
 def test_the_gain_by_hand() -> None:
     """Two numbers, weights 3 and 4 into one output, which is 3 x 2 + 4 x 1 = 10: (3 / 10)^2 and (4 / 10)^2."""
     kernel = np.array([3, 4], np.float32).reshape(1, 1, 2, 1)
