@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -169,13 +170,6 @@ def test_a_gate_of_a_detector_is_none_of_an_embedder(small_checkpoint: Path, tmp
     assert not (tmp_path / "out").exists()
 
 
-def test_a_detector_that_finds_no_face(random_detector: Path, shared: Path, tmp_path: Path) -> None:
-    photos = folder_of(shared, tmp_path / "photos", 16)
-    with pytest.raises(CalibrationError, match="no face was found in any of the 8 photos"):
-        convert(random_detector, tmp_path / "out", to="tflite", precision="int8", faces=photos)
-    assert not (tmp_path / "out").exists()
-
-
 # -- the real one
 
 
@@ -196,6 +190,19 @@ def yunet(shared: Path) -> Path:
 @pytest.fixture(scope="module")
 def photos(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder_of(shared, tmp_path_factory.mktemp("faces") / "photos", 24)
+
+
+def test_photos_without_faces(yunet: Path, tmp_path: Path) -> None:
+    (tmp_path / "noise").mkdir()
+    random = np.random.default_rng(0)
+    for index in range(16):
+        picture = random.integers(0, 256, (96, 96, 3), np.uint8)
+        assert cv2.imwrite(str(tmp_path / "noise" / f"{index}.png"), picture)
+    with pytest.raises(CalibrationError, match="no face was found in any of the 8 photos"):
+        convert(yunet, tmp_path / "out", to="tflite", precision="int8", faces=tmp_path / "noise")
+    with pytest.raises(ConversionError, match="nothing can be compared"):
+        convert(yunet, tmp_path / "out", to="tflite", faces=tmp_path / "noise")
+    assert not (tmp_path / "out").exists()
 
 
 LOOSE = "found=0.9,extra=0.1,landmarks=0.7,landmarks_max=30"
