@@ -84,6 +84,7 @@ def folder(
             (tmp_path / "few" / path.name).symlink_to(path)
         for path in pictures[:24]:
             _shrink(path, tmp_path / "shrunk" / f"{path.stem}.png")
+        shutil.copy(shared / "detectors" / "face_detection_yunet_2023mar.onnx", tmp_path / "yunet.onnx")
         _weights_alone(source, tmp_path / "weights.h5")
         monkeypatch.chdir(tmp_path)
         return tmp_path
