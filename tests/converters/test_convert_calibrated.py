@@ -444,7 +444,7 @@ def test_200_damaged_calibrations(small_checkpoint: Path, small_calibration: Cal
             convert(small_checkpoint, out, to="tflite", precision="int8", calibration=path)
         except GhostFaceError as error:
             refused += 1
-            assert isinstance(error, ConversionError), repr(error)
+            assert isinstance(error, ConversionError), repr(error)  # noqa: PT017 - one in two mutants is harmless
             assert not out.exists(), seed
     assert 100 < refused < 200
 
