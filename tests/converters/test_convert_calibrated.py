@@ -35,7 +35,7 @@ from ghostface_edge.converters.tflite_inspection import inspect_tflite
 from ghostface_edge.converters.tflite_writer import write_tflite
 from ghostface_edge.converters.weights_only import keras_order
 from ghostface_edge.embedding import Embedder
-from ghostface_edge.errors import CalibrationError, ConversionError, GateError, GhostFaceError, OptionError
+from ghostface_edge.errors import CalibrationError, ConversionError, GateError, OptionError
 from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import open_session
 
@@ -123,9 +123,7 @@ def test_int8_is_integers_throughout_in_one_partition(int8: Conversion) -> None:
 
 
 def test_integers_go_in_and_come_out(official: Path, some_faces: Faces, int8: Conversion, tmp_path: Path) -> None:
-    made = convert(
-        official, tmp_path, to="tflite", precision="int8", calibration=calibration_of(int8), integer_io=True
-    )
+    made = convert(official, tmp_path, to="tflite", precision="int8", calibration=calibration_of(int8), integer_io=True)
     found = inspect_tflite(made.path.read_bytes())
     assert {tensor.dtype for tensor in found.tensors} == {"int8", "int32"}
     crops = some_faces.crops[:4]
@@ -359,7 +357,8 @@ def test_what_does_not_concern_a_detector(
         {"prelu": "native"},
     )
     for option in options:
-        with pytest.raises(OptionError, match=rf"{next(iter(option))} is for embedders, and .*yunet\.onnx is a detector"):
+        (key,) = option
+        with pytest.raises(OptionError, match=rf"{key} is for embedders, and .*yunet\.onnx is a detector"):
             convert(source, tmp_path / "out", **option)
     assert not (tmp_path / "out").exists()
 
@@ -372,15 +371,13 @@ def test_what_does_not_concern_a_detector(
         ({"precision": "int8", "prelu": "native"}, "prelu is for float models"),
         ({"precision": "int8", "equalise": False}, "equalise=False needs faces"),
         ({"precision": "int8"}, r"integers need to see faces: .*faces= \(--faces\).*calibration= \(--calibration\)"),
-        ({"precision": "float16", "integer_io": True}, "integer_io is for TFLite .*, not for to='tflite', precision='float16'"),
+        ({"precision": "float16", "integer_io": True}, "integer_io is for TFLite .*, precision='float16'"),
         ({"precision": "int8", "layout": "NCHW"}, "layout and batch are choices for to='onnx'"),
         ({"precision": "int8", "to": "onnx", "integer_io": True}, "integer_io is for TFLite"),
     ],
     ids=str,
 )
-def test_options_that_do_not_fit(
-    options: dict[str, Any], message: str, small_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_options_that_do_not_fit(options: dict[str, Any], message: str, small_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=message):
         convert(small_checkpoint, tmp_path / "out", **{"to": "tflite", **options})
     assert not (tmp_path / "out").exists()
@@ -441,9 +438,8 @@ def test_200_damaged_calibrations(small_checkpoint: Path, small_calibration: Cal
         out = tmp_path / str(seed)
         try:
             convert(small_checkpoint, out, to="tflite", precision="int8", calibration=path)
-        except GhostFaceError as error:
+        except ConversionError:
             refused += 1
-            assert isinstance(error, ConversionError), repr(error)
             assert not out.exists(), seed
     assert 100 < refused < 200
 
@@ -519,13 +515,13 @@ def test_a_wild_network_is_never_wrong_in_silence(
     assert made.parity is not None
     assert made.parity.cosine_mean == pytest.approx(cosines.mean(), abs=1e-5)
     assert made.parity.cosine_min == pytest.approx(cosines.min(), abs=1e-5)
-    passes = cosines.mean() >= 0.975 and cosines.min() >= 0.93
+    assert cosines.mean() < 0.9 or cosines.min() > 0.95  # clearly one or the other
     options["calibration"] = made.calibration
-    if passes:
+    if cosines.mean() > 0.9:
         again = convert(source, tmp_path / "int8", to="tflite", precision="int8", **options)
         assert again.path.read_bytes() == made.path.read_bytes()
     else:
-        with pytest.raises(GateError, match=f"cosine to float {cosines.mean():.3f}|cosine to float {cosines.min():.3f}"):
+        with pytest.raises(GateError, match=f"mean cosine to float {made.parity.cosine_mean:.6f} is below"):
             convert(source, tmp_path / "int8", to="tflite", precision="int8", **options)
         assert not (tmp_path / "int8" / "wild_int8.tflite").exists()
 

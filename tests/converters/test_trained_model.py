@@ -69,7 +69,7 @@ def test_what_a_source_settles_itself(small_checkpoint: Path, yunet_like: Module
         (detector, SourceOptions(colour_order="BGR")),
         (detector, SourceOptions(size=640)),
     ):
-        with pytest.raises(OptionError, match=rf"does not concern .*{path.name}, which settles it itself: leave it out"):
+        with pytest.raises(OptionError, match=rf"does not concern .*{path.name}, which settles it itself"):
             read_trained_model(path, options)
 
 
