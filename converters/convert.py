@@ -29,6 +29,9 @@ from ghostface_edge.thresholds import ALIKE, measured_thresholds
 from ghostface_edge.types import Threshold
 
 from .calibration import Calibration, calibrate
+from .detector_gate import DetectorGate
+from .detector_parity import DetectorParity
+from .detectors import DETECTOR_LAYOUT, DETECTOR_PRECISIONS, judge_detector, prepare_detector
 from .faces import Crops, Faces, read_faces
 from .gate import DEFAULT_GATES, Gate
 from .graph import FloatArray, Graph
@@ -36,11 +39,11 @@ from .judging import judge, time_ratio
 from .manifest import read_manifest, tool_versions, write_manifest
 from .onnx_writer import write_onnx
 from .parity import Parity
+from .photos import Photos, read_photos
 from .preparation import (
     CALIBRATED,
     PRELU_FORMS,
     Prepared,
-    detector_graph,
     picture_affine,
     prepare_float,
     prepare_integers,
@@ -72,9 +75,6 @@ _NAIVE = 200
 _MIXED = 64
 """Faces that the naive way takes its extremes from, and that mixed precision is chosen by."""
 
-_DETECTOR_LAYOUT = {"onnx": "NCHW", "tflite": "NHWC"}
-"""What each format computes in. Transposing 640 x 640 pixels inside ONNX Runtime takes 0.5 ms, splitting bytes 0.1."""
-
 
 @dataclass(frozen=True)
 class Conversion:
@@ -92,7 +92,8 @@ class Conversion:
         parity: The written file against the float network; None where it was not measured.
         notes: What else there is to know, a sentence each.
         float_operators: Nodes that compute in float32 in a file of mixed precision.
-        report: The report for people, HTML, with the same as ``.json`` beside it; None for a detector.
+        report: The report for people, HTML, with the same as ``.json`` beside it; None for a detector
+            without photos to judge it by.
         calibration: The statistics that a calibrated model was made from, for the same conversion without faces.
     """
 
@@ -104,7 +105,7 @@ class Conversion:
     seconds: float
     size: int
     left_out: tuple[str, ...] = ()
-    parity: Parity | None = None
+    parity: Parity | DetectorParity | None = None
     notes: tuple[str, ...] = ()
     float_operators: tuple[str, ...] = ()
     report: Path | None = None
@@ -127,17 +128,39 @@ class Conversion:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """Options that decide about the numbers in the file."""
+class _Writing:
+    """Options that decide about the numbers in the file, and how they lie there."""
 
     to: str
     precision: str
-    gate: Gate | None
     equalise: bool
     prelu: str | None
+    layout: str | None
+    batch: int | None
+    integer_io: bool
 
-    def to_dict(self) -> dict[str, Any]:
-        return {**vars(self), "gate": None if self.gate is None else self.gate.to_dict()}
+
+@dataclass(frozen=True)
+class _Made:
+    """A file's bytes and what is known of them.
+
+    Attributes:
+        card: The card in it.
+        prepared: What the writer was handed.
+        data: The bytes.
+        gate: What it had to keep.
+        report: What it keeps; None where that was not measured.
+        given: The pictures that the user gave.
+        judged_by: Those of them that it was judged by.
+    """
+
+    card: ModelCard
+    prepared: Prepared
+    data: bytes
+    gate: Gate | DetectorGate | None
+    report: Report | None
+    given: Faces | Photos | None
+    judged_by: Faces | Photos | None
 
 
 def convert(
@@ -148,7 +171,7 @@ def convert(
     precision: str = "float32",
     faces: str | os.PathLike[str] | Faces | None = None,
     calibration: str | os.PathLike[str] | Calibration | None = None,
-    gate: Gate | str = "default",
+    gate: Gate | DetectorGate | str = "default",
     equalise: bool = True,
     integer_io: bool = False,
     layout: str | None = None,
@@ -174,11 +197,11 @@ def convert(
         to: File format: ``onnx`` or ``tflite``.
         precision: Numerical form, one of those that :data:`PRECISIONS` lists for the format.
         faces: A folder of photos or of aligned crops. The precisions in :data:`CALIBRATED` take their ranges from one
-            part of it; every precision is judged by the rest.
+            part of it; every precision is judged by the rest. For a detector photos, not crops.
         calibration: Statistics that an earlier conversion saved, in place of faces; by default those that ship with
             this package for a known checkpoint.
-        gate: What the model must keep of float: a :class:`Gate`, a text such as ``cosine=0.985``, ``default`` or
-            ``off``. It applies where there are faces to judge by; float32 and float16 are held to it in any case.
+        gate: What the model must keep of float: a :class:`Gate` (of a detector a :class:`DetectorGate`), a text such as
+            ``cosine=0.985`` (``landmarks=0.5,landmarks_max=5``), ``default`` or ``off``. It applies where there are faces to judge by; float32 and float16 are held to it in any case.
         equalise: False quantises the network as other converters do, for comparison: nothing against unequal channels,
             and the plain extremes as ranges.
         integer_io: The picture goes in and the embedding comes out as integers (TFLite int8 and int16x8).
@@ -222,7 +245,6 @@ def convert(
         raise OptionError(f"layout and batch are choices for to='onnx'; a .{to} file has one form")
     if integer_io and (to, precision) not in (("tflite", "int8"), ("tflite", "int16x8")):
         raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for to={to!r}, precision={precision!r}")
-    asked = _Asked(to, precision, gate if isinstance(gate, Gate) else Gate.parse(gate, precision), equalise, prelu)
     source = Path(source)
     folder = Path(output)
     path = folder / f"{source.stem}{'' if precision == 'float32' else '_' + precision}.{to}"
@@ -231,31 +253,15 @@ def convert(
     options = SourceOptions(architecture, hard_sigmoid, mean, scale, colour_order, size)
     model = read_trained_model(source, options, licence=licence, name=name)
     read_manifest(folder)  # a foreign file of that name is found before the work is done
-    given: Faces | None = None
+    writing = _Writing(to, precision, equalise, prelu, layout, batch, integer_io)
     if model.card.kind == "detector":
-        _only_for_embedders(str(source), faces=faces, calibration=calibration, layout=layout, prelu=prelu)
-        card = replace(model.card, precision=precision, input=replace(model.card.input, layout=_DETECTOR_LAYOUT[to]))
-        prepared, judged_by = Prepared(detector_graph(model.graph)), None
+        made = _detector(model, path, writing, gate, faces, calibration)
     else:
-        card = replace(
-            model.card,
-            precision=precision,
-            input=replace(model.card.input, layout=layout or "NHWC"),
-            thresholds=_thresholds(model.card, precision),
-        )
-        given = faces if faces is None or isinstance(faces, Faces) else read_faces(faces)
-        prepared, judged_by = _prepared(model, asked, given, calibration)
-    data = _written(prepared, card, to, batch=batch, integer_io=integer_io)
-    if prepared.narrow is not None and judged_by is not None:
-        prepared = replace(prepared, notes=(*prepared.notes, _cost_of_float(data, prepared, card, judged_by)))
-    report = (
-        None
-        if model.card.kind == "detector"
-        else _judged(data, path.name, card, model, prepared, judged_by, asked.gate)
-    )
+        made = _embedder(model, path, writing, gate, faces, calibration)
+    card, prepared, data, report = made.card, made.prepared, made.data, made.report
     parity = None if report is None else report.parity
     pages = None
-    if report is not None and (judged_by is not None or not report.passed):
+    if report is not None and (made.judged_by is not None or not report.passed):
         pages = _save_report(path, report)
     if report is not None and not report.passed:
         raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}. The report: {pages}")
@@ -273,16 +279,14 @@ def convert(
             "source": dict(vars(card.source)),
             "tools": {"ghostface-edge": card.converter, **tool_versions()},
             "options": {
-                **asked.to_dict(),
-                "integer_io": integer_io,
-                "layout": layout,
-                "batch": batch,
+                "gate": made.gate and made.gate.to_dict(),
                 "licence": licence,
                 "name": name,
+                **vars(writing),
                 **vars(options),
             },
-            "faces": None if given is None else given.to_dict(),
-            "held_out": [] if judged_by is None else sorted(judged_by.files),
+            "faces": None if made.given is None else made.given.to_dict(),
+            "held_out": [] if made.judged_by is None else sorted(made.judged_by.files),
             "calibration": None if prepared.calibration is None else _summary(prepared.calibration),
             "parity": None if parity is None else parity.to_dict(),
             "notes": list(prepared.notes),
@@ -308,9 +312,75 @@ def convert(
     return result
 
 
+def _detector(
+    model: TrainedModel,
+    path: Path,
+    writing: _Writing,
+    gate: Gate | DetectorGate | str,
+    photos: str | os.PathLike[str] | Faces | None,
+    calibration: object,
+) -> _Made:
+    file, precision = model.card.source.file, writing.precision
+    for key, value in (
+        ("calibration", calibration),
+        ("layout", writing.layout),
+        ("batch", writing.batch),
+        ("prelu", writing.prelu),
+        ("integer_io", writing.integer_io or None),
+        ("equalise", None if writing.equalise else False),
+    ):
+        if value is not None:
+            raise OptionError(f"{key} is for embedders, and {file} is a detector: leave it out")
+    _choose("precision", precision, DETECTOR_PRECISIONS[writing.to], f" for a detector and to={writing.to!r}")
+    limits = gate if isinstance(gate, (Gate, DetectorGate)) else DetectorGate.parse(gate, precision)
+    if isinstance(limits, Gate) or isinstance(photos, Faces):
+        raise OptionError(f"{file} is a detector: it takes a DetectorGate and a folder of photos, not a Gate or Faces")
+    if photos is None and precision in CALIBRATED:
+        raise OptionError(
+            "integers need to see faces: give a folder of a hundred photos or more with faces= (--faces), not of crops"
+        )
+    given = None if photos is None else read_photos(photos)
+    calibrating, judging = (None, None) if given is None else given.split(HELD_OUT)
+    spec = replace(model.card.input, layout=DETECTOR_LAYOUT[writing.to])
+    card = replace(model.card, precision=precision, input=spec)
+    prepared = prepare_detector(model.graph, card, calibrating)
+    data = _written(prepared, card, writing)
+    report = None
+    if judging is not None:
+        report = judge_detector(data, path.name, card, prepared=prepared, photos=judging, gate=limits)
+    return _Made(card, prepared, data, limits, report, given, judging)
+
+
+def _embedder(
+    model: TrainedModel,
+    path: Path,
+    writing: _Writing,
+    gate: Gate | DetectorGate | str,
+    faces: str | os.PathLike[str] | Faces | None,
+    calibration: str | os.PathLike[str] | Calibration | None,
+) -> _Made:
+    limits = gate if isinstance(gate, (Gate, DetectorGate)) else Gate.parse(gate, writing.precision)
+    if isinstance(limits, DetectorGate):
+        raise OptionError(f"{model.card.source.file} is an embedder: it takes a Gate, not a DetectorGate")
+    card = replace(
+        model.card,
+        precision=writing.precision,
+        input=replace(model.card.input, layout=writing.layout or "NHWC"),
+        thresholds=_thresholds(model.card, writing.precision),
+    )
+    given = faces if faces is None or isinstance(faces, Faces) else read_faces(faces)
+    prepared, judging = _prepared(model, writing, limits, given, calibration)
+    data = _written(prepared, card, writing)
+    if prepared.narrow is not None and judging is not None:
+        prepared = replace(prepared, notes=(*prepared.notes, _cost_of_float(data, prepared, card, judging)))
+    report = _judged(data, path.name, card, model, prepared, judging, limits)
+    return _Made(card, prepared, data, limits, report, given, judging)
+
+
 def _prepared(
     model: TrainedModel,
-    asked: _Asked,
+    asked: _Writing,
+    gate: Gate | None,
     faces: Faces | None,
     calibration: str | os.PathLike[str] | Calibration | None,
 ) -> tuple[Prepared, Faces | None]:
@@ -333,7 +403,7 @@ def _prepared(
     if precision == "mixed":
         if pictures is None:
             raise OptionError("mixed needs faces to choose by: give a folder with faces= (--faces)")
-        cosine = (asked.gate or DEFAULT_GATES[precision]).cosine
+        cosine = (gate or DEFAULT_GATES[precision]).cosine
         return prepare_mixed(model.graph, calibration, pictures[:_MIXED], cosine), judging
     return prepare_integers(model.graph, precision, calibration), judging
 
@@ -361,14 +431,14 @@ def _calibration(
     return shipped
 
 
-def _written(prepared: Prepared, card: ModelCard, to: str, *, batch: int | None, integer_io: bool) -> bytes:
-    if to == "tflite":
-        return write_tflite(prepared.graph, card, prepared.quantization, integer_io=integer_io)
+def _written(prepared: Prepared, card: ModelCard, asked: _Writing) -> bytes:
+    if asked.to == "tflite":
+        return write_tflite(prepared.graph, card, prepared.quantization, integer_io=asked.integer_io)
     content = write_onnx(
         prepared.graph,
         card.converter,
         layout=card.input.layout,
-        batch=batch,
+        batch=asked.batch,
         precision="float16" if card.precision == "float16" else "float32",
         quantization=prepared.quantization,
     )
@@ -449,12 +519,6 @@ def _save_report(path: Path, report: Report) -> Path:
     _write(page, report.to_html().encode())
     _write(page.with_suffix(".json"), report.to_json().encode())
     return page
-
-
-def _only_for_embedders(label: str, **options: object) -> None:
-    for key, value in options.items():
-        if value is not None:
-            raise OptionError(f"{key} is for embedders, and {label} is a detector: leave it out")
 
 
 def _choose(argument: str, value: str, choices: Iterable[str], where: str = "") -> None:

@@ -149,7 +149,7 @@ def read_faces(folder: str | os.PathLike[str], *, detector: Detector | None = No
         MissingModelError: Photos are to be aligned and YuNet is not on this machine.
     """
     root = Path(folder)
-    files = _pictures(root)
+    files = pictures_in(root)
     try:
         detector = load_detector("yunet", threads=1) if detector is None else detector
     except MissingModelError:
@@ -181,7 +181,12 @@ def read_faces(folder: str | os.PathLike[str], *, detector: Detector | None = No
     return faces
 
 
-def _pictures(root: Path) -> list[str]:
+def pictures_in(root: Path) -> list[str]:
+    """The pictures of a folder and the folders in it, as paths below it, in order; at most :data:`MOST_FACES`.
+
+    Raises:
+        CalibrationError: No folder, or no pictures in it.
+    """
     try:
         if not root.is_dir():
             raise CalibrationError(f"there is no folder {root}" if not root.exists() else f"{root} is no folder")

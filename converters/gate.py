@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,21 +39,9 @@ class Gate:
         Raises:
             OptionError: An unknown limit, or a value that is no cosine.
         """
-        if text.strip() in _OFF:
+        values = parse_limits(text, DEFAULT_GATES[precision].to_dict(), "cosine=0.985,cosine_min=0.95")
+        if values is None:
             return None
-        if text.strip() == "default":
-            return DEFAULT_GATES[precision]
-        values = dict(vars(DEFAULT_GATES[precision]))
-        for part in text.split(","):
-            name, equals, number = part.partition("=")
-            name = name.strip()
-            try:
-                value = float(number)
-            except ValueError:
-                value = float("nan")
-            if not equals or name not in values or value != value:
-                raise OptionError(f"gate {text!r}: write off, or limits such as cosine=0.985,cosine_min=0.95")
-            values[name] = value
         if "cosine_min" not in text:
             values["cosine_min"] = min(values["cosine_min"], values["cosine"])
         return cls(**values)
@@ -68,6 +57,39 @@ class Gate:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dict(vars(self))
+
+    def to_text(self) -> str:
+        """The limits, for people."""
+        return f"mean cosine {self.cosine:g}, least {self.cosine_min:g}"
+
+
+def parse_limits(text: str, defaults: Mapping[str, float], example: str) -> dict[str, float] | None:
+    """Limits from text such as ``name=0.5,other=2``.
+
+    Args:
+        text: Limits; ``default``; or ``off``, which is None.
+        defaults: Every limit that there is, and its value where the text does not say one.
+        example: What to write instead, for the message.
+
+    Raises:
+        OptionError: An unknown limit, or a value that is no number.
+    """
+    if not isinstance(text, str):
+        raise OptionError(f"gate {text!r}: write off, or limits such as {example}")
+    if text.strip() in _OFF:
+        return None
+    values = dict(defaults)
+    for part in () if text.strip() == "default" else text.split(","):
+        name, equals, number = part.partition("=")
+        name = name.strip()
+        try:
+            value = float(number)
+        except ValueError:
+            value = float("nan")
+        if not equals or name not in values or value != value:
+            raise OptionError(f"gate {text!r}: write off, or limits such as {example}")
+        values[name] = value
+    return values
 
 
 DEFAULT_GATES = {

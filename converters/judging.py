@@ -94,8 +94,8 @@ def judge(
         report = replace(report, damages=_damages(card, written, quantization, crops[:_WATCHED]))
     if not is_tflite(model):  # ONNX Runtime fuses tensors away, and decides about operators at load
         return report
-    tensors, ranges = _inner_tensors(model, card, written, crops[:_PROBED])
-    operators, partitions, layers = _anatomy(model)
+    tensors, ranges = inner_tensors(model, card, written, crops[:_PROBED])
+    operators, partitions, layers = anatomy(model)
     return replace(report, tensors=tensors, ranges=ranges, operators=operators, partitions=partitions, layers=layers)
 
 
@@ -163,7 +163,7 @@ def _interpreted(graph: Graph) -> Callable[[FloatArray], FloatArray]:
     return lambda pictures: interpret(graph, pictures)[graph.outputs[0]].astype(np.float32)
 
 
-def _inner_tensors(
+def inner_tensors(
     model: bytes, card: ModelCard, written: Graph, crops: Crops
 ) -> tuple[tuple[TensorParity, ...], tuple[RangeChart, ...]]:
     """Every tensor inside a TFLite file against float."""
@@ -183,7 +183,7 @@ def _damages(card: ModelCard, written: Graph, quantization: Quantization, crops:
     return damages(written, quantization, pictures, channel_statistics(written, pictures))
 
 
-def _anatomy(model: bytes) -> tuple[tuple[OperatorCount, ...], int, tuple[StoredLayer, ...]]:
+def anatomy(model: bytes) -> tuple[tuple[OperatorCount, ...], int, tuple[StoredLayer, ...]]:
     """What a TFLite file is made of, and what of it XNNPACK runs."""
     found = inspect_tflite(model)
     delegated = Counter(f"{item.kind} {item.dtype}" for item in found.operators if item.partition is not None)

@@ -62,6 +62,16 @@ class Parity:
             f"least {self.cosine_min:.6f}; max abs {self.max_abs:.2g}"
         )
 
+    def facts(self) -> dict[str, str]:
+        """Rows of the report."""
+        return {
+            "Cosine to float": (
+                f"mean {self.cosine_mean:.6f}; one face in twenty below {self.cosine_p5:.6f}; "
+                f"worst {self.cosine_min:.6f}"
+            ),
+            "Largest difference": f"{self.max_abs:.3g} in one number of an embedding",
+        }
+
 
 @dataclass(frozen=True)
 class TensorParity:

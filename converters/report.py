@@ -14,6 +14,8 @@ from typing import Any
 from ghostface_edge.card import ModelCard
 
 from . import charts
+from .detector_gate import DetectorGate
+from .detector_parity import DetectorParity
 from .gate import Gate
 from .parity import Parity, TensorParity
 from .sensitivity import Damage
@@ -89,9 +91,9 @@ class Report:
     file: str
     size: int
     card: ModelCard
-    gate: Gate | None
+    gate: Gate | DetectorGate | None
     failures: tuple[str, ...]
-    parity: Parity | None
+    parity: Parity | DetectorParity | None
     faces: str
     damages: tuple[Damage, ...] = ()
     tensors: tuple[TensorParity, ...] = ()
@@ -168,15 +170,11 @@ class Report:
             "Network": f"{card.architecture} ({card.model_id})",
             "Precision": card.precision,
             "Made from": f"{card.source.file}, sha256 {card.source.sha256}",
-            "Gate": "off" if gate is None else f"mean cosine {gate.cosine:g}, least {gate.cosine_min:g}",
+            "Gate": "off" if gate is None else gate.to_text(),
             "Measured on": self.faces,
         }
         if parity is not None:
-            facts["Cosine to float"] = (
-                f"mean {parity.cosine_mean:.6f}; one face in twenty below {parity.cosine_p5:.6f}; "
-                f"worst {parity.cosine_min:.6f}"
-            )
-            facts["Largest difference"] = f"{parity.max_abs:.3g} in one number of an embedding"
+            facts.update(parity.facts())
         return facts
 
     def _similarity_chart(self) -> str:
@@ -194,7 +192,7 @@ class Report:
         if not self.tensors:
             return ""
         note = (
-            "Signal to noise of every tensor, from the picture (left) to the embedding (right), with all noise that "
+            "Signal to noise of every tensor, from the picture (left) to the output (right), with all noise that "
             "came before. 6 dB are one bit. A steep fall names the layer that does the damage; a slow decline is the "
             "sum of many."
         )

@@ -346,20 +346,23 @@ def test_folders_that_calibrate_nothing(
 
 
 def test_what_does_not_concern_a_detector(
-    yunet_like: ModuleType, face_folder: Path, int8: Conversion, tmp_path: Path
+    yunet_like: ModuleType, some_faces: Faces, int8: Conversion, tmp_path: Path
 ) -> None:
     source = tmp_path / "yunet.onnx"
     source.write_bytes(yunet_like.yunet(channels=3).SerializeToString())
     options: tuple[dict[str, Any], ...] = (
-        {"faces": face_folder},
         {"calibration": calibration_of(int8)},
         {"layout": "NCHW"},
+        {"batch": 1},
         {"prelu": "native"},
+        {"equalise": False},
     )
     for option in options:
         (key,) = option
-        with pytest.raises(OptionError, match=rf"{key} is for embedders, and .*yunet\.onnx is a detector"):
+        with pytest.raises(OptionError, match=rf"{key} is for embedders, and yunet\.onnx is a detector"):
             convert(source, tmp_path / "out", **option)
+    with pytest.raises(OptionError, match=r"yunet\.onnx is a detector: it takes .* a folder of photos, not .* Faces"):
+        convert(source, tmp_path / "out", faces=some_faces)
     assert not (tmp_path / "out").exists()
 
 
