@@ -159,7 +159,11 @@ def prepare_naive(checkpoint: Graph, precision: str, pictures: FloatArray, pictu
 
 
 def picture_affine(spec: InputSpec) -> Affine:
-    """How 8-bit pictures are stored: one integer per grey level, as near to p - 128 as a whole zero point allows."""
+    """How 8-bit pictures are stored: a step is one grey level, as near to p - 128 as a whole zero point allows.
+
+    With a mean of 127.5 all levels are half-way between two integers and round to the even one. Steps that are a little
+    larger or smaller keep neighbours apart: 0.9902 and 0.9903 of cosine instead of 0.9901 on W0.5-S2, not worth it.
+    """
     zero_point = int(np.floor(spec.mean)) - 128
     if spec.scale > 0 and -128 <= zero_point <= 127:
         return Affine(float(np.float32(spec.scale)), zero_point)

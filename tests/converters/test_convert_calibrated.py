@@ -35,7 +35,7 @@ from ghostface_edge.converters.tflite_inspection import inspect_tflite
 from ghostface_edge.converters.tflite_writer import write_tflite
 from ghostface_edge.converters.weights_only import keras_order
 from ghostface_edge.embedding import Embedder
-from ghostface_edge.errors import CalibrationError, ConversionError, GateError, GhostFaceError, OptionError
+from ghostface_edge.errors import CalibrationError, ConversionError, GateError, OptionError
 from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import open_session
 
@@ -346,21 +346,23 @@ def test_folders_that_calibrate_nothing(
 
 
 def test_what_does_not_concern_a_detector(
-    yunet_like: ModuleType, face_folder: Path, int8: Conversion, tmp_path: Path
+    yunet_like: ModuleType, some_faces: Faces, int8: Conversion, tmp_path: Path
 ) -> None:
     source = tmp_path / "yunet.onnx"
     source.write_bytes(yunet_like.yunet(channels=3).SerializeToString())
     options: tuple[dict[str, Any], ...] = (
-        {"faces": face_folder},
         {"calibration": calibration_of(int8)},
         {"layout": "NCHW"},
+        {"batch": 1},
         {"prelu": "native"},
+        {"equalise": False},
     )
     for option in options:
-        with pytest.raises(
-            OptionError, match=rf"{next(iter(option))} is for embedders, and .*yunet\.onnx is a detector"
-        ):
+        (key,) = option
+        with pytest.raises(OptionError, match=rf"{key} is for embedders, and yunet\.onnx is a detector"):
             convert(source, tmp_path / "out", **option)
+    with pytest.raises(OptionError, match=r"yunet\.onnx is a detector: it takes .* a folder of photos, not .* Faces"):
+        convert(source, tmp_path / "out", faces=some_faces)
     assert not (tmp_path / "out").exists()
 
 
@@ -372,10 +374,7 @@ def test_what_does_not_concern_a_detector(
         ({"precision": "int8", "prelu": "native"}, "prelu is for float models"),
         ({"precision": "int8", "equalise": False}, "equalise=False needs faces"),
         ({"precision": "int8"}, r"integers need to see faces: .*faces= \(--faces\).*calibration= \(--calibration\)"),
-        (
-            {"precision": "float16", "integer_io": True},
-            "integer_io is for TFLite .*, not for to='tflite', precision='float16'",
-        ),
+        ({"precision": "float16", "integer_io": True}, "integer_io is for TFLite .*, precision='float16'"),
         ({"precision": "int8", "layout": "NCHW"}, "layout and batch are choices for to='onnx'"),
         ({"precision": "int8", "to": "onnx", "integer_io": True}, "integer_io is for TFLite"),
     ],
@@ -442,9 +441,12 @@ def test_200_damaged_calibrations(small_checkpoint: Path, small_calibration: Cal
         out = tmp_path / str(seed)
         try:
             convert(small_checkpoint, out, to="tflite", precision="int8", calibration=path)
-        except GhostFaceError as error:
+        except ConversionError:
             refused += 1
+<<<<<<< HEAD
             assert isinstance(error, ConversionError), repr(error)  # noqa: PT017 - one in two mutants is harmless
+=======
+>>>>>>> 79760314465d03e6a7a4009e36d797db306e9610
             assert not out.exists(), seed
     assert 100 < refused < 200
 
@@ -520,15 +522,13 @@ def test_a_wild_network_is_never_wrong_in_silence(
     assert made.parity is not None
     assert made.parity.cosine_mean == pytest.approx(cosines.mean(), abs=1e-5)
     assert made.parity.cosine_min == pytest.approx(cosines.min(), abs=1e-5)
-    passes = cosines.mean() >= 0.975 and cosines.min() >= 0.93
+    assert cosines.mean() < 0.9 or cosines.min() > 0.95  # clearly one or the other
     options["calibration"] = made.calibration
-    if passes:
+    if cosines.mean() > 0.9:
         again = convert(source, tmp_path / "int8", to="tflite", precision="int8", **options)
         assert again.path.read_bytes() == made.path.read_bytes()
     else:
-        with pytest.raises(
-            GateError, match=f"cosine to float {cosines.mean():.3f}|cosine to float {cosines.min():.3f}"
-        ):
+        with pytest.raises(GateError, match=f"mean cosine to float {made.parity.cosine_mean:.6f} is below"):
             convert(source, tmp_path / "int8", to="tflite", precision="int8", **options)
         assert not (tmp_path / "int8" / "wild_int8.tflite").exists()
 
