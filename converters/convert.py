@@ -24,7 +24,7 @@ import numpy as np
 from ghostface_edge.atomic import replacing
 from ghostface_edge.card import LAYOUTS, ModelCard, write_card
 from ghostface_edge.embedding import input_tensor
-from ghostface_edge.errors import ConversionError, GateError, OptionError, RuntimeMissingError
+from ghostface_edge.errors import ConversionError, GateError, ModelError, OptionError, RuntimeMissingError
 from ghostface_edge.thresholds import ALIKE, measured_thresholds
 from ghostface_edge.types import Threshold
 
@@ -51,7 +51,7 @@ from .preparation import (
     prepare_naive,
 )
 from .report import Report
-from .shipped import read_calibration, shipped_calibration
+from .shipped import read_calibration, require_checkpoint, shipped_calibration
 from .tflite_writer import write_tflite
 from .trained_model import SourceOptions, TrainedModel, read_trained_model
 
@@ -244,8 +244,8 @@ def convert(
         _choose("prelu", prelu, PRELU_FORMS)
     if to != "onnx" and (layout, batch) != (None, None):
         raise OptionError(f"layout and batch are choices for to='onnx'; a .{to} file has one form")
-    if integer_io and precision not in ("int8", "int16x8"):
-        raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for {precision}")
+    if integer_io and (to, precision) not in (("tflite", "int8"), ("tflite", "int16x8")):
+        raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for to={to!r}, precision={precision!r}")
     source = Path(source)
     folder = Path(output)
     path = folder / f"{source.stem}{'' if precision == 'float32' else '_' + precision}.{to}"
@@ -279,7 +279,13 @@ def convert(
             "bytes": len(data),
             "source": dict(vars(card.source)),
             "tools": {"ghostface-edge": card.converter, **tool_versions()},
-            "options": {"gate": made.gate and made.gate.to_dict(), **vars(writing), **vars(options)},
+            "options": {
+                "gate": made.gate and made.gate.to_dict(),
+                "licence": licence,
+                "name": name,
+                **vars(writing),
+                **vars(options),
+            },
             "faces": None if made.given is None else made.given.to_dict(),
             "held_out": [] if made.judged_by is None else sorted(made.judged_by.files),
             "calibration": None if prepared.calibration is None else _summary(prepared.calibration),
@@ -411,7 +417,7 @@ def _calibration(
     """The calibration that was given, a new one from faces, or the one that ships for a known checkpoint."""
     checkpoint = model.card.source.sha256
     if isinstance(calibration, Calibration):
-        return calibration
+        return require_checkpoint(calibration, checkpoint, "the calibration")
     if calibration is not None:
         return read_calibration(calibration, checkpoint)
     if pictures is not None:
@@ -475,6 +481,8 @@ def _judged(
             notes=(*prepared.notes, *_named(prepared)),
             inside=faces is not None,
         )
+    except ModelError as error:
+        raise ConversionError(f"{name} was not written, for its runtime does not take it: {error}") from error
     except RuntimeMissingError as error:
         if faces is not None:
             raise

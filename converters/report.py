@@ -210,8 +210,8 @@ class Report:
         note = (
             "Every tensor's rounding on its own: how far it turns the embedding, predicted from derivatives, as a loss "
             "of mean cosine and as a share of the sum. A few large shares name layers to keep in float (precision "
-            "mixed); a long even tail means that only more bits would help. A predicted loss near 1 or above means that "
-            "the tensor alone destroys the embedding."
+            "mixed); a long even tail means that only more bits would help. Where the predicted loss is near 1 or "
+            "above, the tensor alone destroys the embedding."
         )
         rows = [(item.tensor, item.operator, f"{item.loss:.2g}", f"{item.share:.1%}") for item in self.damages[:_WORST]]
         table = _table(("tensor", "made by", "predicted loss of cosine", "share"), rows)

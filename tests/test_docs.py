@@ -20,11 +20,14 @@ from ghostface_edge.models import ModelStore
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "converting.md"
 
-FEW = 120
+FEW = 110
 """Photos in the default run: enough that no warning about their number appears."""
 
 MEASURED = re.compile(r"(?<=mean )[\d.]+|(?<=below )0\.\d{6}|(?<=least )[\d.]+|(?<=cosine to float )-?[\d.]+")
-PASSING = re.compile(r"(?<=max abs )[\d.]+|[\d.]+ s$|(?<=lie )[\d.]+|(?<=on )\d+(?= faces)|^\d+(?= of)")
+PASSING = re.compile(
+    r"(?<=max abs )[\d.]+|[\d.]+ s$|(?<=lie )[\d.]+|(?<=on )\d+(?= faces)|^\d+(?= of)"
+    r"|[+-][\d,]+(?= bytes)|[\d.]+(?= of its time)"
+)
 """Numbers that depend on the photos: cosines to be compared where the photos are the page's, and all others."""
 
 Folder = Callable[[int], Path]
@@ -79,8 +82,9 @@ def folder(
             (tmp_path / "photos" / path.name).symlink_to(path)
         for path in pictures[:10]:
             (tmp_path / "few" / path.name).symlink_to(path)
-        for path in pictures[:FEW]:
+        for path in pictures[:24]:
             _shrink(path, tmp_path / "shrunk" / f"{path.stem}.png")
+        shutil.copy(shared / "detectors" / "face_detection_yunet_2023mar.onnx", tmp_path / "yunet.onnx")
         _weights_alone(source, tmp_path / "weights.h5")
         monkeypatch.chdir(tmp_path)
         return tmp_path
@@ -157,6 +161,22 @@ def test_the_page_can_be_followed(folder: Folder, capsys: pytest.CaptureFixture[
     (here / "script.py").write_text(script)
     made = runpy.run_path(str(here / "script.py"))["made"]
     assert capsys.readouterr().out.startswith(f"models/face_int8.tflite {made.size} 0.9")
+
+
+@pytest.mark.slow
+def test_what_each_step_of_int8_gives(folder: Folder) -> None:
+    here = folder(300)
+    steps = runpy.run_path(str(ROOT / "docs" / "int8_steps.py"))["steps"]
+    kept = {left_out: parity.cosine_mean for left_out, parity in steps(str(here / "face.h5"), str(here / "photos"))}
+    shown = re.findall(
+        r"^\| [a-z].* \| ([-\d.]+) \| [-\d.]+ \|$", (ROOT / "docs" / "int8.md").read_text(), re.MULTILINE
+    )
+    table = np.array(shown[-len(kept) :], float)
+    assert kept["nothing"] > 0.985
+    order = ["equalise", "decouple", "slopes", "ranges", "biases", "nothing"]
+    np.testing.assert_allclose([kept[name] for name in order[1:]], table[-5:], rtol=0, atol=0.01)
+    assert kept["equalise"] < 0.9
+    assert max(cosine for name, cosine in kept.items() if "," in name) < 0.4
 
 
 @pytest.mark.slow

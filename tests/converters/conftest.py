@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from ghostface_edge.alignment import align
+from ghostface_edge.converters.faces import Faces, read_faces
 from ghostface_edge.converters.graph import Graph
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
@@ -138,3 +140,18 @@ def exported() -> ModuleType:
     """The module that writes ONNX embedders as other exporters do."""
     pytest.importorskip("onnx")
     return _module("onnx_fixture")
+
+
+@pytest.fixture(scope="session")
+def face_folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 192 photos of people, for calibration."""
+    folder = tmp_path_factory.mktemp("photos")
+    for path in sorted((shared / "calibration").glob("*.jpg"))[::8][:192]:
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def some_faces(face_folder: Path, real_engine: FaceEngine) -> Faces:
+    """The aligned faces of that folder."""
+    return read_faces(face_folder, detector=real_engine.detector)

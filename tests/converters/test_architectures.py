@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from ghostface_edge.converters.architectures import architecture, ghostfacenet, multiple_of_4
-from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.graph import (
     Add,
     AveragePool,
@@ -31,6 +30,7 @@ from ghostface_edge.converters.graph import (
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
 from ghostface_edge.converters.onnx_writer import write_onnx
+from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.errors import OptionError
 
 Runner = Callable[..., "dict[str, np.ndarray]"]

@@ -658,9 +658,9 @@ def test_converted_files_equal_the_source(
 def test_our_own_files_come_back(
     prelu: str, layout: str, small_checkpoint: Path, tmp_path: Path, on_onnxruntime: Runner
 ) -> None:
-    from ghostface_edge.converters.preparation import embedder_graph
     from ghostface_edge.converters.keras_h5 import read_keras_h5
     from ghostface_edge.converters.onnx_writer import write_onnx
+    from ghostface_edge.converters.preparation import embedder_graph
 
     written = embedder_graph(read_keras_h5(small_checkpoint.read_bytes(), "small"), prelu)
     first = convert(small_checkpoint, tmp_path / "first", prelu=prelu, name="Ada", licence="MIT")
@@ -709,7 +709,7 @@ def test_pre_processing_of_other_sources(
     small_checkpoint: Path, yunet_like: ModuleType, tmp_path: Path, exported: ModuleType
 ) -> None:
     assert convert(small_checkpoint, tmp_path, colour_order="BGR").card.input.colour_order == "BGR"
-    with pytest.raises(OptionError, match="size=112 does not concern .*small.h5, which settles it itself"):
+    with pytest.raises(OptionError, match=r"size=112 does not concern .*small.h5, which settles it itself"):
         convert(small_checkpoint, tmp_path, size=112)
     detector = tmp_path / "yunet.onnx"
     detector.write_bytes(yunet_like.yunet().SerializeToString())

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.graph import (
     Add,
     AveragePool,
@@ -36,6 +35,7 @@ from ghostface_edge.converters.graph import (
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
 from ghostface_edge.converters.onnx_writer import IR_VERSION, OPSET, write_onnx
+from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.errors import ConversionError, OptionError
 
 onnx = pytest.importorskip("onnx")

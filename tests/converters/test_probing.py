@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ghostface_edge.card import ModelCard
-from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
+from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.probing import probe_tflite
 from ghostface_edge.converters.tflite_writer import write_tflite
 from ghostface_edge.errors import ConversionError

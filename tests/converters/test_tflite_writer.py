@@ -407,7 +407,7 @@ convert(*sys.argv[1:3], to="tflite", precision=sys.argv[3])
 def test_a_precision_that_does_not_exist(small_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(
         OptionError,
-        match="'int4' does not exist for to='tflite'; choose from: float32, float16, dynamic, int8, int16x8, mixed$",
+        match=r"'int4' does not exist for to='tflite'; choose from: float32, float16, dynamic, int8, int16x8, mixed$",
     ):
         convert(small_checkpoint, tmp_path / "out", to="tflite", precision="int4")
     assert not (tmp_path / "out").exists()

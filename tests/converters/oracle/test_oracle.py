@@ -22,11 +22,11 @@ import pytest
 from ghostface_edge.card import InputSpec, ModelCard, Source
 from ghostface_edge.converters import convert
 from ghostface_edge.converters.architectures import architecture
-from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.graph import Graph
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
 from ghostface_edge.converters.onnx_writer import write_onnx
+from ghostface_edge.converters.preparation import embedder_graph
 from ghostface_edge.converters.tflite_writer import write_tflite
 from ghostface_edge.runtime import open_session
 from ghostface_edge.runtime.litert import LiteRTSession
