@@ -18,7 +18,7 @@ from .passes.lower_prelu import lower_prelu
 from .passes.merge_heads import merge_heads
 from .passes.normalise_slopes import normalise_slopes
 from .passes.swap_colours import swap_colours
-from .quantization import Affine, Quantization, tied_tensors
+from .quantization import Affine, Quantization, limit_rescaling, tied_tensors
 from .ranges import choose_ranges, gate_affines
 from .sensitivity import mixed
 
@@ -145,6 +145,7 @@ def prepare_mixed(checkpoint: Graph, calibration: Calibration, pictures: FloatAr
     note = f"{len(kept)} of {len(graph.nodes) - 1} operators compute in float32, the others in int8"
     if not result.is_met:
         note += f"; even so the simulated cosine is {result.cosine:.5f} only"
+    graph = limit_rescaling(graph, quantization)
     return Prepared(graph, result.quantization, calibration, (f"{note}.",), kept, quantization)
 
 

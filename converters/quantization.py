@@ -17,7 +17,7 @@ a network can be float ("mixed precision").
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -38,6 +38,7 @@ from .graph import (
     HardSigmoid,
     MaxPool,
     Mul,
+    Node,
     Relu,
     ResizeBilinear,
     Scale,
@@ -56,6 +57,9 @@ The int64 sums beside int16 need it too: TFLite takes a factor below 2^-32 betwe
 
 COPYING = (Concat, Flatten, MaxPool, Upsample2x)
 """Nodes that make only numbers that they take: storing these rounds nothing."""
+
+_MOST_RESCALING = 200.0
+"""Below XNNPACK's limit of 256, with room for what rounding to float32 moves."""
 
 _MOVING = (*COPYING, AveragePool, ResizeBilinear)
 _FUSING = (Conv, BatchNorm, Scale, Add, Mul)
@@ -203,6 +207,35 @@ def _rounded(conv: Conv, scales: FloatArray) -> NDArray[np.int8]:
     spread = scales[:, None] if conv.depthwise else scales
     integers = np.rint(conv.kernel.astype(np.float64) / spread)
     return np.clip(integers, -_KERNEL_LIMIT, _KERNEL_LIMIT).astype(np.int8)
+
+
+def limit_rescaling(graph: Graph, quantization: Quantization) -> Graph:
+    """The same network, with the weights of a channel made smaller where integer kernels could not rescale its sums.
+
+    XNNPACK takes a convolution only where (input scale x kernel scale / output scale) is below 256 in every channel. A
+    channel goes beyond when one step of its weights moves the output by more than its whole range, as when its inputs
+    were 0 in all calibration pictures.
+    """
+    followers, affines = fused_followers(graph), quantization.tensors
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if isinstance(node, Conv):
+            source, result = affines.get(node.inputs[0]), affines.get(followers.get(node.name, node.name))
+            if source is not None and result is not None:
+                node = _limited(node, _MOST_RESCALING * result.scale / source.scale)
+        nodes.append(node)
+    return Graph(tuple(nodes), graph.outputs)
+
+
+def _limited(conv: Conv, scale: float) -> Conv:
+    """A convolution with no kernel scale above ``scale``."""
+    _, scales = quantize_kernel(conv)
+    if not (scales > scale).any():
+        return conv
+    factor = np.minimum(1.0, scale / scales.astype(np.float64))
+    kernel = conv.kernel * (factor[:, None] if conv.depthwise else factor)
+    bias = None if conv.bias is None else (conv.bias * factor).astype(np.float32)
+    return replace(conv, kernel=kernel.astype(np.float32), bias=bias)
 
 
 def fused_followers(graph: Graph) -> dict[str, str]:

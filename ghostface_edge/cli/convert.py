@@ -30,7 +30,7 @@ from .output import answer, check_place, one_line, without_notices, write_file
     metavar="LIMITS",
     default="default",
     show_default=True,
-    help="What the model must keep, such as cosine=0.985,cosine_min=0.95; or off.",
+    help="What the model must keep, such as cosine=0.985,cosine_min=0.95 (YuNet: landmarks_max=5); or off.",
 )
 @click.option("--no-equalise", is_flag=True, help="Quantise as other converters do, to see what it costs.")
 @click.option("--integer-io", is_flag=True, help="Integers in and out, for tflite int8 and int16x8.")
