@@ -44,7 +44,7 @@ def correct_biases(graph: Graph, quantization: Quantization, pictures: FloatArra
             wanted = exact.convolve(node, floats[node.inputs[0]], FLOAT)
             made = simulator.convolve(node, integers[node.inputs[0]], quantization)
             if node.bias is not None or not node.depthwise:
-                shift = (wanted.astype(np.float64) - made).mean(axis=(0, 1, 2))
+                shift = (wanted - made).mean(axis=(0, 1, 2), dtype=np.float64)
                 old = np.zeros(len(shift)) if node.bias is None else node.bias
                 node = replace(node, bias=(old + shift).astype(np.float32))
                 simulator.replace(node)

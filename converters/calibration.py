@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -39,7 +40,9 @@ PICTURE = Affine(1 / 128, -1)
 PICTURES = 256
 """As many pictures at most are measured, evenly spaced among those given: more did not improve W0.5-S2."""
 CORRECTION_PICTURES = 128
-"""Of these, for the correction of biases, which holds the tensors of all of them in memory."""
+_CORRECTION_VALUES = 1 << 24
+"""Of these, so many correct the biases, which holds tensors of all of them in memory; fewer (but 16) where the largest
+tensor of all would have more values than this (64 MB)."""
 
 _DIGITS = 5
 """Significant digits of the numbers kept."""
@@ -148,7 +151,9 @@ def calibrate(
     ties = tied_tensors(graph)
     affines = {ties[name]: (_digits([affine.scale])[0], affine.zero_point) for name, affine in ranges.tensors.items()}
     quantization = _quantization(graph, affines)
-    corrected = correct_biases(graph, quantization, _spread(pictures, CORRECTION_PICTURES))
+    largest = max(prod(shape) for shape in graph.shapes().values())
+    count = min(CORRECTION_PICTURES, max(16, _CORRECTION_VALUES // largest))
+    corrected = correct_biases(graph, quantization, _spread(pictures, count))
     shifts = {
         before.name: _digits(after.bias - (0 if before.bias is None else before.bias))
         for before, after in zip(graph.nodes, corrected.nodes)

@@ -90,11 +90,12 @@ def channel_statistics(graph: Graph, pictures: FloatArray, *, threads: int = 1) 
             values = tensor.reshape(len(tensor), -1, tensor.shape[-1])
             low.setdefault(name, []).append(values.min(axis=1))
             high.setdefault(name, []).append(values.max(axis=1))
-            power[name] += np.einsum("npc,npc->c", values, values) / np.float32(values.shape[1] * len(pictures))
-    for name in low:
-        if not all(np.isfinite(part).all() for part in (*low[name], *high[name])):
-            raise ConversionError(f"the tensor {name!r} overflows float32 on these pictures: the weights are damaged")
+            square = np.einsum("npc,npc->c", values, values) / np.float32(values.shape[1] * len(pictures))
+            power[name] = np.minimum(power[name] + square, np.finfo(np.float32).max)
     lows, highs = ({name: np.concatenate(parts) for name, parts in found.items()} for found in (low, high))
+    for name in lows:
+        if not np.isfinite([lows[name], highs[name]]).all():
+            raise ConversionError(f"the tensor {name!r} overflows float32 on these pictures: the weights are damaged")
     return ChannelStatistics(
         low={name: values.min(axis=0) for name, values in lows.items()},
         high={name: values.max(axis=0) for name, values in highs.items()},

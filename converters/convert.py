@@ -51,7 +51,7 @@ from .preparation import (
     prepare_naive,
 )
 from .report import Report
-from .shipped import read_calibration, shipped_calibration
+from .shipped import read_calibration, require_checkpoint, shipped_calibration
 from .tflite_writer import write_tflite
 from .trained_model import SourceOptions, TrainedModel, read_trained_model
 
@@ -200,8 +200,8 @@ def convert(
             part of it; every precision is judged by the rest. For a detector photos, not crops.
         calibration: Statistics that an earlier conversion saved, in place of faces; by default those that ship with
             this package for a known checkpoint.
-        gate: What the model must keep of float: a :class:`Gate`, a text such as ``cosine=0.985``, ``default`` or
-            ``off``. It applies where there are faces to judge by; float32 and float16 are held to it in any case.
+        gate: What the model must keep of float: a :class:`Gate` (of a detector a :class:`DetectorGate`), a text such as
+            ``cosine=0.985`` (``landmarks=0.5,landmarks_max=5``), ``default`` or ``off``. It applies where there are faces to judge by; float32 and float16 are held to it in any case.
         equalise: False quantises the network as other converters do, for comparison: nothing against unequal channels,
             and the plain extremes as ranges.
         integer_io: The picture goes in and the embedding comes out as integers (TFLite int8 and int16x8).
@@ -278,7 +278,13 @@ def convert(
             "bytes": len(data),
             "source": dict(vars(card.source)),
             "tools": {"ghostface-edge": card.converter, **tool_versions()},
-            "options": {"gate": made.gate and made.gate.to_dict(), **vars(writing), **vars(options)},
+            "options": {
+                "gate": made.gate and made.gate.to_dict(),
+                "licence": licence,
+                "name": name,
+                **vars(writing),
+                **vars(options),
+            },
             "faces": None if made.given is None else made.given.to_dict(),
             "held_out": [] if made.judged_by is None else sorted(made.judged_by.files),
             "calibration": None if prepared.calibration is None else _summary(prepared.calibration),
@@ -410,7 +416,7 @@ def _calibration(
     """The calibration that was given, a new one from faces, or the one that ships for a known checkpoint."""
     checkpoint = model.card.source.sha256
     if isinstance(calibration, Calibration):
-        return calibration
+        return require_checkpoint(calibration, checkpoint, "the calibration")
     if calibration is not None:
         return read_calibration(calibration, checkpoint)
     if pictures is not None:

@@ -51,9 +51,7 @@ class DetectorGate:
         failures = []
         if not parity.found >= self.found:
             scores = ", ".join(f"{score:.2f}" for score in parity.lost[:5])
-            failures.append(
-                f"{len(parity.lost)} of {parity.faces} faces are not found again (scores in float {scores})"
-            )
+            failures.append(f"{len(parity.lost)} of {parity.faces} faces are not found again (float scores {scores})")
         if not len(parity.extra) <= self.extra * parity.faces:
             scores = ", ".join(f"{score:.2f}" for score in parity.extra[:5])
             failures.append(f"{len(parity.extra)} faces are found that float does not find (scores {scores})")
@@ -84,6 +82,7 @@ DEFAULT_DETECTOR_GATES = {
 }
 """By precision. For float32 they allow for sums in another order, for the others one pixel.
 
-YuNet in int8 does not pass: its landmarks are 0.4 px off in the mean, 5 and more at worst. Rounding its weights alone,
-with every activation in float, moves one landmark by 1.7.
+YuNet in int8 does not pass: over 500 photos it finds the same faces, and their landmarks are 0.4 px off in the mean and
+0.9 for one in twenty, but 4.5 at worst. More bits for activations do not help: its weights alone in int8, with every
+activation in float, move the worst landmark by 1.7. (On LFW, end to end, it costs little: 98.63 % with it.)
 """

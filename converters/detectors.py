@@ -49,7 +49,7 @@ _VIEWS = 96
 _PIXELS = Affine(1.0, -128)
 """YuNet takes grey levels as they are, and each is an integer."""
 
-_PROBED = 4
+_PROBED = 2
 
 
 class _Watched:

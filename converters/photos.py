@@ -89,16 +89,16 @@ def read_photos(folder: str | os.PathLike[str]) -> Photos:
     copies, unreadable = [], []
     for name in pictures_in(root):
         try:
-            Image.open(root / name)
             sha256 = hashlib.sha256((root / name).read_bytes()).hexdigest()
+            if sha256 in originals:
+                copies.append(name)
+                continue
+            Image.open(root / name)
         except (ImageError, OSError) as error:
             _log.warning("left out: %s", error)
             unreadable.append(name)
             continue
-        if sha256 in originals:
-            copies.append(name)
-        else:
-            originals[sha256] = name
+        originals[sha256] = name
     if len(originals) < LEAST_FACES:
         aside = f" ({len(copies)} copies, {len(unreadable)} unreadable)" if copies or unreadable else ""
         raise CalibrationError(

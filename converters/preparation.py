@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ghostface_edge.card import InputSpec
-from ghostface_edge.errors import CheckpointError
+from ghostface_edge.errors import CalibrationError, CheckpointError
 
 from .calibration import Calibration, apply
 from .channel_statistics import channel_statistics
@@ -83,10 +83,25 @@ def embedder_graph(checkpoint: Graph, prelu: str = "lowered") -> Graph:
         graph = fold_batch_norm(checkpoint)
         if prelu == "lowered":
             graph = lower_prelu(normalise_slopes(graph))
-    for node in graph.nodes:
-        if not all(np.isfinite(array).all() for array in node.weights().values()):
-            raise CheckpointError(f"the weights of {node.name!r} are too large: they overflow float32 when folded")
+    overflowing = _overflowing(graph)
+    if overflowing is not None:
+        raise CheckpointError(f"the weights of {overflowing!r} are too large: they overflow float32 when folded")
     return graph
+
+
+def _overflowing(graph: Graph) -> str | None:
+    """The first node with weights that are not finite."""
+    finite = (all(np.isfinite(array).all() for array in node.weights().values()) for node in graph.nodes)
+    return next((node.name for node, fine in zip(graph.nodes, finite) if not fine), None)
+
+
+def _applied(checkpoint: Graph, calibration: Calibration) -> tuple[Graph, Quantization]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        graph, quantization = apply(checkpoint, calibration)
+    overflowing = _overflowing(graph)
+    if overflowing is not None:
+        raise CalibrationError(f"the calibration makes the weights of {overflowing!r} overflow float32: it is damaged")
+    return graph, quantization
 
 
 def prepare_integers(checkpoint: Graph, precision: str, calibration: Calibration) -> Prepared:
@@ -98,13 +113,13 @@ def prepare_integers(checkpoint: Graph, precision: str, calibration: Calibration
         calibration: Of this checkpoint.
 
     Raises:
-        ConversionError: The calibration is of another network.
+        ConversionError: The calibration is of another network, or damaged.
         CheckpointError: The weights overflow float32 when folded.
     """
     if precision == "int8":
-        return Prepared(*apply(checkpoint, calibration), calibration)
+        return Prepared(*_applied(checkpoint, calibration), calibration)
     # The shifts of biases make up for what rounding to 8 bits does; rounding to 16 bits does 1/256 of it.
-    graph, narrow = apply(checkpoint, replace(calibration, shifts={}))
+    graph, narrow = _applied(checkpoint, replace(calibration, shifts={}))
     return Prepared(graph, Quantization({name: _wide(affine) for name, affine in narrow.tensors.items()}), calibration)
 
 
@@ -126,10 +141,10 @@ def prepare_mixed(checkpoint: Graph, calibration: Calibration, pictures: FloatAr
         cosine: To reach, with a little to spare for what the simulation does not see.
 
     Raises:
-        ConversionError: The calibration is of another network.
+        ConversionError: The calibration is of another network, or damaged.
         CheckpointError: The weights overflow float32 when folded.
     """
-    graph, quantization = apply(checkpoint, calibration)
+    graph, quantization = _applied(checkpoint, calibration)
     statistics = channel_statistics(graph, pictures)
     result = mixed(graph, quantization, pictures, statistics, min(cosine + _SPARE, 1 - _SPARE / 10))
     kept = result.float_operators

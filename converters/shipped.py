@@ -51,9 +51,23 @@ def read_calibration(path: str | os.PathLike[str], checkpoint: str) -> Calibrati
         raise CalibrationError(f"{path} cannot be read: {error}") from error
     except ConversionError as error:
         raise CalibrationError(f"{path}: {error}") from error
+    return require_checkpoint(calibration, checkpoint, str(path))
+
+
+def require_checkpoint(calibration: Calibration, checkpoint: str, label: str) -> Calibration:
+    """The calibration, if it is of this checkpoint.
+
+    Args:
+        calibration: Any.
+        checkpoint: sha256 of the checkpoint that it must be of.
+        label: What messages call it.
+
+    Raises:
+        CalibrationError: It is of another one.
+    """
     if calibration.checkpoint != checkpoint:
         raise CalibrationError(
-            f"{path} is of the checkpoint {calibration.checkpoint[:16]}..., not of {checkpoint[:16]}...: "
+            f"{label} is of the checkpoint {calibration.checkpoint[:16]}..., not of {checkpoint[:16]}...: "
             "calibrate again, with faces"
         )
     return calibration
