@@ -96,6 +96,7 @@ class Anchors:
         BlazeFace (arXiv:1907.05047, post-processing) blends its boxes so, in place of suppressing them.
         """
         same = self.overlaps(index) > _SAME_FACE
+        same[index] = True  # a box without area does not even overlap itself
         weights = np.where(same, self.scores, 0)
         mean: FloatArray = np.tensordot(weights / weights.sum(), self.landmarks, axes=1)
         return mean

@@ -180,6 +180,12 @@ def test_an_anchor_alone_is_its_own_blend() -> None:
 # Coordinates
 
 
+def test_a_box_without_area_is_its_own_blend() -> None:
+    landmarks = np.arange(20, dtype=np.float32).reshape(2, 5, 2)
+    found = anchors([0.9, 0.8], [[10, 10, 10, 10], [0, 0, 50, 50]], landmarks)
+    np.testing.assert_array_equal(found.blended(0), landmarks[0])
+
+
 def test_rescaling_keeps_the_edges_of_pixels() -> None:
     # Pixel 0 of a picture covers -0.5 to 0.5. Twice as wide, it covers pixels 0 and 1: its centre lies at 0.5.
     found = anchors([1], [[-0.5, -0.5, 9.5, 9.5]], np.array([[[0, 0], [9, 9], [4, 4], [1, 2], [3, 0]]]))
