@@ -27,7 +27,7 @@ from .lowering import int8_graph
 from .passes.channels import ChannelGroups, scale_groups, scaled
 from .passes.equalise import best_factors
 from .quantization import Affine, Quantization, check_quantization, tied_tensors
-from .ranges import choose_ranges
+from .ranges import choose_ranges, gate_affines
 
 _log = logging.getLogger(__name__)
 
@@ -201,6 +201,7 @@ def apply(checkpoint: Graph, calibration: Calibration) -> tuple[Graph, Quantizat
 def _quantization(graph: Graph, affines: Mapping[str, tuple[float, int]]) -> Quantization:
     ties = tied_tensors(graph)
     stored = {root: Affine(float(np.float32(scale)), zero) for root, (scale, zero) in affines.items()}
+    stored.update(gate_affines(graph))  # exactly, whatever digits were kept
     quantization = Quantization({name: stored[root] for name, root in ties.items() if root in stored})
     absent = set(affines) - set(ties.values())
     if absent:

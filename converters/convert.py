@@ -201,7 +201,8 @@ def convert(
         calibration: Statistics that an earlier conversion saved, in place of faces; by default those that ship with
             this package for a known checkpoint.
         gate: What the model must keep of float: a :class:`Gate` (of a detector a :class:`DetectorGate`), a text such as
-            ``cosine=0.985`` (``landmarks=0.5,landmarks_max=5``), ``default`` or ``off``. It applies where there are faces to judge by; float32 and float16 are held to it in any case.
+            ``cosine=0.985`` (``landmarks=0.5,landmarks_max=5``), ``default`` or ``off``. It applies where there are
+            faces to judge by; float32 and float16 are held to it in any case.
         equalise: False quantises the network as other converters do, for comparison: nothing against unequal channels,
             and the plain extremes as ranges.
         integer_io: The picture goes in and the embedding comes out as integers (TFLite int8 and int16x8).

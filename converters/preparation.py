@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +18,8 @@ from .passes.lower_prelu import lower_prelu
 from .passes.merge_heads import merge_heads
 from .passes.normalise_slopes import normalise_slopes
 from .passes.swap_colours import swap_colours
-from .quantization import UNIT, Affine, Quantization
-from .ranges import choose_ranges
+from .quantization import Affine, Quantization, tied_tensors
+from .ranges import choose_ranges, gate_affines
 from .sensitivity import mixed
 
 CALIBRATED = ("int8", "int16x8", "mixed")
@@ -37,10 +36,6 @@ LiteRT 2.3, x86-64, one thread, forms in random turn, median ms of native / lowe
 
 _SPARE = 0.001
 """Of cosine: the simulation and the runtime agree within it."""
-
-
-_GATES = {UNIT: Affine(float(np.float32(1 / 32767)), 0, 16), Affine(1 / 256, -128): Affine(1 / 32768, 0, 16)}
-"""Results of a hard-sigmoid and of a sigmoid, whose ranges the kernels demand: in 8 bits, and in 16."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +115,13 @@ def prepare_integers(checkpoint: Graph, precision: str, calibration: Calibration
         return Prepared(*_applied(checkpoint, calibration), calibration)
     # The shifts of biases make up for what rounding to 8 bits does; rounding to 16 bits does 1/256 of it.
     graph, narrow = _applied(checkpoint, replace(calibration, shifts={}))
-    return Prepared(graph, Quantization({name: _wide(affine) for name, affine in narrow.tensors.items()}), calibration)
+    ties, gates = tied_tensors(graph), gate_affines(graph, 16)
+    wide = {name: gates.get(ties[name]) or _wide(affine) for name, affine in narrow.tensors.items()}
+    return Prepared(graph, Quantization(wide), calibration)
 
 
 def _wide(affine: Affine) -> Affine:
-    """16 bits over twice the range: what 8 bits had to cut off costs nothing now. Gates keep theirs, 0..1."""
-    for narrow, wide in _GATES.items():
-        if affine.zero_point == narrow.zero_point and math.isclose(affine.scale, narrow.scale, rel_tol=1e-4):
-            return wide
+    """16 bits over twice the range: what 8 bits had to cut off costs nothing now."""
     return Affine.over(2 * affine.low, 2 * affine.high, 16)
 
 

@@ -99,12 +99,20 @@ def choose_ranges(
     found = _histograms(graph, pictures, statistics, weighted=method == "gain")
     chosen = {root: _choose(histogram, method, bits) for root, histogram in found.items()}
     ties = tied_tensors(graph)
-    for node in graph.nodes:
-        if isinstance(node, (Sigmoid, HardSigmoid)):
-            chosen[ties[node.name]] = (_SIGMOID if isinstance(node, Sigmoid) else _GATE)[bits]
+    chosen.update(gate_affines(graph, bits))
     chosen[ties[graph.input.name]] = picture
     fused = fused_followers(graph)
     return Quantization({name: chosen[root] for name, root in ties.items() if name not in fused})
+
+
+def gate_affines(graph: Graph, bits: int = 8) -> dict[str, Affine]:
+    """What the kernels of sigmoids and hard-sigmoids demand of their results, by the representatives of these."""
+    ties = tied_tensors(graph)
+    return {
+        ties[node.name]: (_SIGMOID if isinstance(node, Sigmoid) else _GATE)[bits]
+        for node in graph.nodes
+        if isinstance(node, (Sigmoid, HardSigmoid))
+    }
 
 
 def _histograms(
