@@ -69,13 +69,7 @@ def test_what_a_source_settles_itself(small_checkpoint: Path, yunet_like: Module
         (detector, SourceOptions(colour_order="BGR")),
         (detector, SourceOptions(size=640)),
     ):
-<<<<<<< HEAD
-        with pytest.raises(
-            OptionError, match=rf"does not concern .*{path.name}, which settles it itself: leave it out"
-        ):
-=======
         with pytest.raises(OptionError, match=rf"does not concern .*{path.name}, which settles it itself"):
->>>>>>> 79760314465d03e6a7a4009e36d797db306e9610
             read_trained_model(path, options)
 
 
