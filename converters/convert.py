@@ -367,7 +367,7 @@ def _embedder(
         model.card,
         precision=writing.precision,
         input=replace(model.card.input, layout=writing.layout or "NHWC"),
-        thresholds=_thresholds(model.card, writing.precision),
+        thresholds=_thresholds(model.card, writing.precision) if writing.equalise else (),
     )
     given = faces if faces is None or isinstance(faces, Faces) else read_faces(faces)
     prepared, judging = _prepared(model, writing, limits, given, calibration)

@@ -193,6 +193,8 @@ def pictures_in(root: Path) -> list[str]:
         files = sorted(
             path.relative_to(root).as_posix() for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES
         )
+    except CalibrationError:
+        raise
     except (OSError, ValueError) as error:
         raise CalibrationError(f"the folder {root} cannot be read: {error}") from error
     if not files:

@@ -15,6 +15,7 @@ from .graph import FloatArray, Graph
 from .lowering import naive_int8_graph
 from .passes.fold_batch_norm import fold_batch_norm
 from .passes.lower_prelu import lower_prelu
+from .passes.merge_copies import merge_copies
 from .passes.merge_heads import merge_heads
 from .passes.normalise_slopes import normalise_slopes
 from .passes.swap_colours import swap_colours
@@ -112,7 +113,10 @@ def prepare_integers(checkpoint: Graph, precision: str, calibration: Calibration
         CheckpointError: The weights overflow float32 when folded.
     """
     if precision == "int8":
-        return Prepared(*_applied(checkpoint, calibration), calibration)
+        graph, quantization = _applied(checkpoint, calibration)
+        graph, gone = merge_copies(graph)
+        quantization = quantization.without(gone)
+        return Prepared(limit_rescaling(graph, quantization), quantization, calibration)
     # The shifts of biases make up for what rounding to 8 bits does; rounding to 16 bits does 1/256 of it.
     graph, narrow = _applied(checkpoint, replace(calibration, shifts={}))
     ties, gates = tied_tensors(graph), gate_affines(graph, 16)
