@@ -260,7 +260,9 @@ def convert(
     else:
         made = _embedder(model, path, writing, gate, faces, calibration)
     card, prepared, data, report = made.card, made.prepared, made.data, made.report
-    parity = None if report is None else report.parity
+    # On noise, integers say nothing about faces; only float is held to it.
+    told = report is not None and (made.judged_by is not None or precision in ALIKE)
+    parity = report.parity if report is not None and told else None
     pages = None
     if report is not None and (made.judged_by is not None or not report.passed):
         pages = _save_report(path, report)

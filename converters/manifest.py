@@ -1,7 +1,7 @@
 """``manifest.json``: how every model in a folder was made, and what it was measured to be.
 
-One document for the folder, one entry per model file. It holds no time, no user and no path, so the same conversion
-writes the same entry.
+One document for the folder, one entry per model file. It holds no date, no user and no path, so the same conversion
+writes the same entry; but for the time that a note of a mixed file states, which is measured.
 """
 
 from __future__ import annotations

@@ -77,6 +77,8 @@ def convert(
     ]
     if made.report is not None and made.parity is not None:
         lines += [made.parity.to_text(), f"report: {made.report}"]
+    if made.left_out:
+        lines.append(f"left out, for the embedding does not need it: {', '.join(made.left_out)}")
     lines += made.notes
     answer(made.to_dict(), "\n".join(one_line(line) for line in lines), as_json)
 

@@ -18,6 +18,7 @@ import pytest
 
 from ghostface_edge import __version__
 from ghostface_edge.card import read_card
+from ghostface_edge.cli import main
 from ghostface_edge.converters import CONVERTER_VERSION, Conversion, convert
 from ghostface_edge.converters.architectures import architecture
 from ghostface_edge.converters.interpreter import interpret
@@ -206,6 +207,16 @@ def test_options_that_do_not_exist(
     with pytest.raises(OptionError, match=message):
         convert(small_checkpoint, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_says_what_it_leaves_out(
+    keras2: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = keras2.ghostface(blocks=[0, 3])
+    model.layer("Dense", ["embedding"], {"units": 3}, {"kernel": np.zeros((16, 3))}, name="logits")
+    source = model.save(tmp_path / "face.h5", "logits")
+    assert main(["convert", str(source), "-o", str(tmp_path / "out")]) == 0
+    assert "left out, for the embedding does not need it: logits\n" in capsys.readouterr().out
 
 
 def test_a_keras_archive(keras2: ModuleType, keras3: ModuleType, tmp_path: Path, on_onnxruntime: Runner) -> None:
