@@ -108,8 +108,30 @@ def test_an_unknown_checkpoint_has_none() -> None:
     assert measured_thresholds(A) == ()
 
 
+def test_precisions_have_their_own() -> None:
+    assert measured_thresholds(OFFICIAL, "float16") == measured_thresholds(OFFICIAL)
+    assert measured_thresholds(OFFICIAL, "int16x8") == ()
+    for precision in ("int8", "dynamic"):
+        entries = measured_thresholds(OFFICIAL, precision)
+        assert {entry.detector for entry in entries} == {"yunet", "yunet-fast"}
+        reference = {(entry.detector, entry.fmr): entry for entry in measured_thresholds(OFFICIAL)}
+        for entry in entries:
+            same = reference[entry.detector, entry.fmr]
+            assert abs(entry.similarity - same.similarity) < 0.003  # of what float needs for the same rate
+            assert entry.impostor_pairs == 29_640_749
+
+
+def test_a_precision_is_written_beside_the_others(file: Path) -> None:
+    write_thresholds(file, A, [AT_1E3])
+    write_thresholds(file, A, [AT_1E3], "int8")
+    assert read_thresholds(file) == {A: (AT_1E3,), f"{A}/int8": (AT_1E3,)}
+    with pytest.raises(ThresholdError, match="no precision"):
+        write_thresholds(file, A, [AT_1E3], "int8/..")
+
+
 def test_the_shipped_file_is_as_the_command_writes_it(file: Path) -> None:
     for key, entries in read_thresholds(MEASURED).items():
-        write_thresholds(file, key, entries)
+        checkpoint, _, precision = key.partition("/")
+        write_thresholds(file, checkpoint, entries, precision or "float32")
     assert file.read_text(encoding="utf-8") == MEASURED.read_text(encoding="utf-8")
     assert json.loads(MEASURED.read_text(encoding="utf-8"))
