@@ -26,7 +26,7 @@ from .graph import Conv, FloatArray, Graph
 from .lowering import int8_graph
 from .passes.channels import ChannelGroups, scale_groups, scaled
 from .passes.equalise import best_factors
-from .quantization import Affine, Quantization, check_quantization, tied_tensors
+from .quantization import Affine, Quantization, check_quantization, fused_followers, tied_tensors
 from .ranges import choose_ranges, gate_affines
 
 _log = logging.getLogger(__name__)
@@ -203,6 +203,12 @@ def _quantization(graph: Graph, affines: Mapping[str, tuple[float, int]]) -> Qua
     stored = {root: Affine(float(np.float32(scale)), zero) for root, (scale, zero) in affines.items()}
     stored.update(gate_affines(graph))  # exactly, whatever digits were kept
     quantization = Quantization({name: stored[root] for name, root in ties.items() if root in stored})
+    fused = fused_followers(graph)
+    lacking = {root for name, root in ties.items() if name not in fused} - set(stored)
+    if lacking:
+        raise ConversionError(
+            f"the calibration has no range of {min(lacking)!r}: it is of another checkpoint, or damaged"
+        )
     absent = set(affines) - set(ties.values())
     if absent:
         raise ConversionError(f"the calibration names {min(absent)!r}, which the network does not have")

@@ -207,7 +207,7 @@ def convert(
             and the plain extremes as ranges.
         integer_io: The picture goes in and the embedding comes out as integers (TFLite int8 and int16x8).
         layout: Of an ONNX embedder's input: ``NHWC`` (the default), or ``NCHW`` for OpenCV and InsightFace.
-        batch: Pictures per run of an ONNX embedder; by default any number.
+        batch: 1 for an ONNX embedder that takes one picture per run; by default any number.
         prelu: ``lowered`` to several operations, or ``native`` as one PRelu operator, in float embedders; by default
             what runs faster in this format.
         licence: Terms of the weights, in words, for the model card; by default those of a known checkpoint.
@@ -244,6 +244,10 @@ def convert(
         _choose("prelu", prelu, PRELU_FORMS)
     if to != "onnx" and (layout, batch) != (None, None):
         raise OptionError(f"layout and batch are choices for to='onnx'; a .{to} file has one form")
+    if batch is not None and (isinstance(batch, bool) or batch != 1):
+        raise OptionError(f"batch={batch!r}: a file is for 1 picture per run, or for any number where this is left out")
+    if not os.fspath(output) or faces == "":
+        raise OptionError("output and faces are folders: an empty text names none ('.' is the current folder)")
     if integer_io and (to, precision) not in (("tflite", "int8"), ("tflite", "int16x8")):
         raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for to={to!r}, precision={precision!r}")
     source = Path(source)
@@ -268,11 +272,13 @@ def convert(
         pages = _save_report(path, report)
     if report is not None and not report.passed:
         raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}. The report: {pages}")
+    _write(path, data)
+    if pages is None:
+        _forget_report(path)
     statistics = None
     if prepared.calibration is not None:
-        statistics = path.with_name(f"{path.stem}.calibration.json")
+        statistics = path.with_name(f"{path.name}.calibration.json")
         _write(statistics, prepared.calibration.to_json().encode())
-    _write(path, data)
     write_manifest(
         folder,
         path.name,
@@ -282,7 +288,7 @@ def convert(
             "source": dict(vars(card.source)),
             "tools": {"ghostface-edge": card.converter, **tool_versions()},
             "options": {
-                "gate": made.gate and made.gate.to_dict(),
+                "gate": None if made.gate is None or not told else made.gate.to_dict(),
                 "licence": licence,
                 "name": name,
                 **vars(writing),
@@ -369,10 +375,14 @@ def _embedder(
         model.card,
         precision=writing.precision,
         input=replace(model.card.input, layout=writing.layout or "NHWC"),
-        thresholds=_thresholds(model.card, writing.precision) if writing.equalise else (),
     )
     given = faces if faces is None or isinstance(faces, Faces) else read_faces(faces)
     prepared, judging = _prepared(model, writing, limits, given, calibration)
+    if judging is None and writing.precision not in ALIKE:
+        prepared = replace(
+            prepared, notes=(*prepared.notes, "Not judged: no faces were given to compare it with float on.")
+        )
+    card = replace(card, thresholds=_thresholds(model.card, writing.precision, prepared))
     data = _written(prepared, card, writing)
     if prepared.narrow is not None and judging is not None:
         prepared = replace(prepared, notes=(*prepared.notes, _cost_of_float(data, prepared, card, judging)))
@@ -503,9 +513,16 @@ def _noise(side: int) -> Crops:
     return np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC) for picture in coarse])
 
 
-def _thresholds(card: ModelCard, precision: str) -> tuple[Threshold, ...]:
-    """Those that were measured at this precision; the card's own are of float32."""
-    return card.thresholds if precision in ALIKE else measured_thresholds(card.source.sha256, precision)
+def _thresholds(card: ModelCard, precision: str, prepared: Prepared) -> tuple[Threshold, ...]:
+    """Those that were measured of this very network; what is calibrated otherwise has none."""
+    if precision in ALIKE:
+        return card.thresholds
+    checkpoint = card.source.sha256
+    if precision in CALIBRATED and (
+        prepared.calibration is None or prepared.calibration != shipped_calibration(checkpoint)
+    ):
+        return ()
+    return measured_thresholds(checkpoint, precision)
 
 
 def _summary(calibration: Calibration) -> dict[str, Any]:
@@ -518,10 +535,23 @@ def _summary(calibration: Calibration) -> dict[str, Any]:
 
 
 def _save_report(path: Path, report: Report) -> Path:
-    page = path.with_name(f"{path.name}.report.html")
+    page, document = _report_places(path)
     _write(page, report.to_html().encode())
-    _write(page.with_suffix(".json"), report.to_json().encode())
+    _write(document, report.to_json().encode())
     return page
+
+
+def _forget_report(path: Path) -> None:
+    """Remove the report of an earlier file in this place: it is not about the new one."""
+    for place in _report_places(path):
+        try:
+            place.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConversionError(f"the report {place} is of an earlier file and cannot be removed: {error}") from error
+
+
+def _report_places(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.name}.report.html"), path.with_name(f"{path.name}.report.json")
 
 
 def _choose(argument: str, value: str, choices: Iterable[str], where: str = "") -> None:

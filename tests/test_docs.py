@@ -26,7 +26,7 @@ FEW = 110
 MEASURED = re.compile(r"(?<=mean )[\d.]+|(?<=below )0\.\d{6}|(?<=least )[\d.]+|(?<=cosine to float )-?[\d.]+")
 PASSING = re.compile(
     r"(?<=max abs )[\d.]+|[\d.]+ s$|(?<=lie )[\d.]+|(?<=on )\d+(?= faces)|^\d+(?= of)"
-    r"|[+-][\d,]+(?= bytes)|[\d.]+(?= of its time)"
+    r"|[+-][\d,]+(?= bytes)|(?<=int8, )[\d,]+(?= bytes)|[\d.]+(?= of its time)"
 )
 """Numbers that depend on the photos: cosines to be compared where the photos are the page's, and all others."""
 
@@ -154,7 +154,7 @@ def test_the_page_can_be_followed(folder: Folder, capsys: pytest.CaptureFixture[
         "face_int8.tflite",
         "face_int8.tflite.report.html",
         "face_int8.tflite.report.json",
-        "face_int8.calibration.json",
+        "face_int8.tflite.calibration.json",
         "manifest.json",
     }
     (script,) = blocks(PAGE, "python")

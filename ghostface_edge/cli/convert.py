@@ -35,7 +35,9 @@ from .output import answer, check_place, one_line, without_notices, write_file
 @click.option("--no-equalise", is_flag=True, help="Quantise as other converters do, to see what it costs.")
 @click.option("--integer-io", is_flag=True, help="Integers in and out, for tflite int8 and int16x8.")
 @click.option("--layout", metavar="NHWC|NCHW", help="Of an ONNX file's input; NCHW for OpenCV.  [default: NHWC]")
-@click.option("--batch", metavar="N", type=int, help="Pictures per run of an ONNX file.  [default: any number]")
+@click.option(
+    "--batch", metavar="N", type=int, help="1 for an ONNX file of one picture per run.  [default: any number]"
+)
 @click.option(
     "--prelu",
     metavar="lowered|native",
