@@ -31,7 +31,8 @@ def insightface() -> Any:
 
 
 def test_without_the_extra(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "insightface.model_zoo.scrfd", None)  # what an import finds where it is missing
+    for module in ("insightface", "insightface.model_zoo", "insightface.model_zoo.scrfd"):
+        monkeypatch.setitem(sys.modules, module, None)  # what an import finds where it is missing
     with pytest.raises(RuntimeMissingError, match=r'scrfd needs .*pip install "ghostface-edge\[insightface\]"'):
         SCRFD(path)
 
