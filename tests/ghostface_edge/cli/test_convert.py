@@ -144,7 +144,7 @@ class TestInspect:
     def test_a_known_model(self, run: Runner, offline: Path) -> None:
         document = run("inspect", "ghostfacenet-w0.5-s2", "--json").json
         assert document["format"] == file_format(None)
-        # FACTS: 10.72 million multiplications in convolutions, whatever the writer makes of the rest
+        # 10.72 million multiplications in convolutions, whatever the writer makes of the rest
         assert document["network"]["macs"] == pytest.approx(10.72e6, abs=5e3)
         operators = document["network"]["operators"].items()
         assert sum(number for kind, number in operators if "CONV" in kind.upper()) == 96
