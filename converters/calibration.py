@@ -35,14 +35,16 @@ FORMAT = 1
 """Of the JSON."""
 
 PICTURE = Affine(1 / 128, -1)
-"""The affine of a picture (p - 127.5) / 128: its integers are the bytes p - 128, half a grey level off."""
+"""The affine of a picture (p - 127.5) / 128: one integer per grey level, rounded from halves (``picture_affine``)."""
 
 PICTURES = 256
 """As many pictures at most are measured, evenly spaced among those given: more did not improve W0.5-S2."""
+
 CORRECTION_PICTURES = 128
+"""Of these, so many correct the biases, which holds tensors of all of them in memory."""
+
 _CORRECTION_VALUES = 1 << 24
-"""Of these, so many correct the biases, which holds tensors of all of them in memory; fewer (but 16) where the largest
-tensor of all would have more values than this (64 MB)."""
+"""Fewer pictures do (but 16) where the largest tensor of all would have more values than this (64 MB)."""
 
 _DIGITS = 5
 """Significant digits of the numbers kept."""

@@ -13,11 +13,11 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ghostface_edge.errors import ConversionError, RuntimeMissingError
+from ghostface_edge.errors import ConversionError
 
 from .gradients import backpropagate
 from .graph import FloatArray, Graph
-from .onnx_writer import write_onnx
+from .running import runner
 
 _VALUES_AT_ONCE = 1 << 24
 """A batch is as large as keeps all its tensors together below this many float32 values (64 MB)."""
@@ -132,17 +132,7 @@ def _relative(output: FloatArray, random: np.random.Generator) -> FloatArray:
 
 def _runs(graph: Graph, pictures: FloatArray, threads: int, batch: int) -> Iterator[dict[str, FloatArray]]:
     """Every tensor, for one batch after the other."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise RuntimeMissingError('calibration needs ONNX Runtime: pip install "ghostface-edge[onnx]"') from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    names = [node.name for node in graph.nodes[1:]]
-    model = write_onnx(replace(graph, outputs=tuple(names)), "ghostface-edge")
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    run = runner(replace(graph, outputs=tuple(node.name for node in graph.nodes[1:])), threads=threads)
     for start in range(0, len(pictures), batch):
         part = np.ascontiguousarray(pictures[start : start + batch], np.float32)
-        values = session.run(names, {session.get_inputs()[0].name: part})
-        yield {graph.input.name: part, **dict(zip(names, values))}
+        yield {graph.input.name: part, **run(part)}

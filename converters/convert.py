@@ -13,7 +13,6 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from ghostface_edge.thresholds import ALIKE, measured_thresholds
 from ghostface_edge.types import Threshold
 
 from .calibration import Calibration, calibrate
+from .choices import choose
 from .detector_gate import DetectorGate
 from .detector_parity import DetectorParity
 from .detectors import DETECTOR_LAYOUT, DETECTOR_PRECISIONS, judge_detector, prepare_detector
@@ -231,17 +231,18 @@ def convert(
         CheckpointError: The source is no such checkpoint, is damaged or cannot be read.
         UnsupportedLayerError: The network has a layer that cannot be translated.
         CalibrationError: Faces or statistics that cannot be used.
-        GateError: The model lost more than the gate allows. Its report is written, the model is not.
+        GateError: The model lost more than the gate allows. It is not written; its report is, with ``.refused`` in its
+            name.
         ConversionError: The model cannot be written.
         RuntimeMissingError: h5py, onnx, ONNX Runtime or LiteRT is needed and not installed.
     """
     start = time.perf_counter()
-    _choose("to", to, PRECISIONS)
-    _choose("precision", precision, PRECISIONS[to], f" for to={to!r}")
+    choose("to", to, PRECISIONS)
+    choose("precision", precision, PRECISIONS[to], f" for to={to!r}")
     if layout is not None:
-        _choose("layout", layout, LAYOUTS)
+        choose("layout", layout, LAYOUTS)
     if prelu is not None:
-        _choose("prelu", prelu, PRELU_FORMS)
+        choose("prelu", prelu, PRELU_FORMS)
     if to != "onnx" and (layout, batch) != (None, None):
         raise OptionError(f"layout and batch are choices for to='onnx'; a .{to} file has one form")
     if batch is not None and (isinstance(batch, bool) or batch != 1):
@@ -267,14 +268,16 @@ def convert(
     # On noise, integers say nothing about faces; only float is held to it.
     told = report is not None and (made.judged_by is not None or precision in ALIKE)
     parity = report.parity if report is not None and told else None
-    pages = None
-    if report is not None and (made.judged_by is not None or not report.passed):
-        pages = _save_report(path, report)
     if report is not None and not report.passed:
-        raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}. The report: {pages}")
+        page = _save_report(path.with_name(f"{path.name}.refused"), report)
+        raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}. The report: {page}")
+    pages = None
+    if report is not None and made.judged_by is not None:
+        pages = _save_report(path, report)
     _write(path, data)
     if pages is None:
-        _forget_report(path)
+        _remove_report(path)
+    _remove_report(path.with_name(f"{path.name}.refused"))
     statistics = None
     if prepared.calibration is not None:
         statistics = path.with_name(f"{path.name}.calibration.json")
@@ -340,7 +343,7 @@ def _detector(
     ):
         if value is not None:
             raise OptionError(f"{key} is for embedders, and {file} is a detector: leave it out")
-    _choose("precision", precision, DETECTOR_PRECISIONS[writing.to], f" for a detector and to={writing.to!r}")
+    choose("precision", precision, DETECTOR_PRECISIONS[writing.to], f" for a detector and to={writing.to!r}")
     limits = gate if isinstance(gate, (Gate, DetectorGate)) else DetectorGate.parse(gate, precision)
     if isinstance(limits, Gate) or isinstance(photos, Faces):
         raise OptionError(f"{file} is a detector: it takes a DetectorGate and a folder of photos, not a Gate or Faces")
@@ -478,7 +481,7 @@ def _judged(
         crops, what = faces.crops, f"{len(faces)} faces that it was not calibrated on"
     else:
         crops, what = _noise(card.crop_size), "pictures made of noise, not faces: no faces were given"
-        gate = gate if card.precision in ("float32", "float16") else None
+        gate = gate if card.precision in ALIKE else None
     try:
         return judge(
             data,
@@ -541,22 +544,17 @@ def _save_report(path: Path, report: Report) -> Path:
     return page
 
 
-def _forget_report(path: Path) -> None:
-    """Remove the report of an earlier file in this place: it is not about the new one."""
-    for place in _report_places(path):
+def _remove_report(path: Path) -> None:
+    """Remove a report that is not about the file in this place, where there is one."""
+    for stale in _report_places(path):
         try:
-            place.unlink(missing_ok=True)
+            stale.unlink(missing_ok=True)
         except OSError as error:
-            raise ConversionError(f"the report {place} is of an earlier file and cannot be removed: {error}") from error
+            raise ConversionError(f"{stale} is of an earlier file and cannot be removed: {error}") from error
 
 
 def _report_places(path: Path) -> tuple[Path, Path]:
     return path.with_name(f"{path.name}.report.html"), path.with_name(f"{path.name}.report.json")
-
-
-def _choose(argument: str, value: str, choices: Iterable[str], where: str = "") -> None:
-    if value not in choices:
-        raise OptionError(f"{argument}={value!r} does not exist{where}; choose from: {', '.join(choices)}")
 
 
 def _same_file(path: Path, source: Path) -> bool:

@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from .graph import Conv, FloatArray, Graph, Input, Shape
-from .onnx_writer import write_onnx
-from .requirement import missing_package
+from .running import runner
 
 Map = Callable[[FloatArray], FloatArray]
 """From (pictures, height, width, channels) to the same with other sizes, float32."""
@@ -40,19 +37,7 @@ def _is_pointwise(conv: Conv) -> bool:
 
 
 def _session(conv: Conv, shape: Shape) -> Map:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise missing_package("simulating a model", "onnxruntime") from error
     height, width, channels = shape
     graph = Graph((Input("x", (), height, width, channels), replace(conv, name="y", inputs=("x",))), ("y",))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(write_onnx(graph, ""), options, providers=["CPUExecutionProvider"])
-
-    def run(x: FloatArray) -> FloatArray:
-        result: FloatArray = session.run(["y"], {"x": np.ascontiguousarray(x)})[0]
-        return result
-
-    return run
+    run = runner(graph)
+    return lambda x: run(x)["y"]

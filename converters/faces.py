@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,13 +95,12 @@ class Faces:
         Args:
             held_out: How many to hold out; at most half of them are.
         """
-        order = sorted(range(len(self)), key=lambda index: self.sha256[index])
-        count = min(held_out, len(self) // 2)
-        return self._taken(order[count:]), self._taken(order[:count])
+        kept, judging = split_by_hash(self.sha256, held_out)
+        return self._taken(kept), self._taken(judging)
 
     def digest(self) -> str:
         """sha256 over the sorted hashes of the files: the same pictures give the same digest."""
-        return hashlib.sha256("\n".join(sorted(self.sha256)).encode()).hexdigest()
+        return digest_of(self.sha256)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without the pixels."""
@@ -179,6 +178,18 @@ def read_faces(folder: str | os.PathLike[str], *, detector: Detector | None = No
     if detector is not None:
         _check_alignment(faces, [reading.was_aligned for reading in readings if reading.crop is not None], detector)
     return faces
+
+
+def split_by_hash(sha256: Sequence[str], held_out: int) -> tuple[list[int], list[int]]:
+    """Indices of files to keep and to hold out, at most half of them, by the order of their hashes."""
+    order = sorted(range(len(sha256)), key=lambda index: sha256[index])
+    count = min(held_out, len(sha256) // 2)
+    return order[count:], order[:count]
+
+
+def digest_of(sha256: Iterable[str]) -> str:
+    """sha256 over sorted hashes: the same files give the same digest."""
+    return hashlib.sha256("\n".join(sorted(sha256)).encode()).hexdigest()
 
 
 def pictures_in(root: Path) -> list[str]:

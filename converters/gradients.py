@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ghostface_edge.errors import ConversionError
 
@@ -34,6 +33,7 @@ from .graph import (
     Sigmoid,
     Upsample2x,
 )
+from .interpreter import interpolation
 
 
 def backpropagate(
@@ -86,7 +86,8 @@ def _transposed(node: Node, gradient: FloatArray, inputs: list[FloatArray], made
         batch, height, width, channels = x.shape
         return [gradient.reshape(batch, height, 2, width, 2, channels).sum(axis=(2, 4))]
     if isinstance(node, ResizeBilinear):
-        rows, columns = (_bilinear(old, new) for old, new in zip(x.shape[1:3], gradient.shape[1:3]))
+        sizes = zip(gradient.shape[1:3], x.shape[1:3])
+        rows, columns = (interpolation(new, old).astype(np.float32) for new, old in sizes)
         return [np.einsum("nijc,iy,jx->nyxc", gradient, rows, columns, optimize=True)]
     if isinstance(node, Flatten):
         return [gradient.reshape(x.shape)]
@@ -122,10 +123,3 @@ def _unpool(values: FloatArray, size: int, x: FloatArray) -> FloatArray:
     spread = values.repeat(size, axis=1).repeat(size, axis=2)
     rest = [(0, old - new) for old, new in zip(x.shape, spread.shape)]
     return np.asarray(np.pad(spread, rest))
-
-
-def _bilinear(old: int, new: int) -> NDArray[np.float32]:
-    """(new, old): the share of each old pixel in each new one; half-pixel centres."""
-    at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    shares: NDArray[np.float32] = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(old))).astype(np.float32)
-    return shares

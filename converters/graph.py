@@ -374,6 +374,13 @@ class Graph:
             shapes[node.name] = node.shape(*(shapes[name] for name in node.inputs))
         return shapes
 
+    def overflowing(self) -> str | None:
+        """Name of the first node whose weights are not all finite; None where all are."""
+        for node in self.nodes:
+            if not all(np.isfinite(array).all() for array in node.weights().values()):
+                return node.name
+        return None
+
     def parameters(self) -> int:
         """Number of stored values: weights, biases, slopes and normalisation statistics."""
         return sum(array.size for node in self.nodes for array in node.weights().values())

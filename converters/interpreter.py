@@ -1,11 +1,13 @@
 """A slow and obvious NumPy interpreter of the graph: the oracle of last resort.
 
 It computes in float64, so that what it differs from a runtime by is the runtime's rounding. Every operation is
-written from its definition; nothing is shared with the writers.
+written from its definition; nothing is shared with the writers. :func:`compute` is also what the simulator of integers
+uses, in float32.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,9 @@ from .graph import (
 
 Tensor = NDArray[np.float64]
 
+Numbers = NDArray[np.floating[Any]]
+"""Of float64 or float32."""
+
 
 def interpret(graph: Graph, pictures: ArrayLike) -> dict[str, Tensor]:
     """Run a graph.
@@ -60,27 +65,32 @@ def interpret(graph: Graph, pictures: ArrayLike) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for node in graph.nodes:
         inputs = [tensors[name] for name in node.inputs]
-        tensors[node.name] = tensor if isinstance(node, Input) else _compute(node, inputs)
+        tensors[node.name] = tensor if isinstance(node, Input) else np.asarray(compute(node, inputs), np.float64)
     return tensors
 
 
-def _compute(node: Node, inputs: list[Tensor]) -> Tensor:
+def compute(node: Node, inputs: Sequence[Numbers]) -> Numbers:
+    """What one node makes of its inputs, (batch, ...) each, in their dtype.
+
+    Raises:
+        ConversionError: A node of a class not known here.
+    """
     x = inputs[0]
     if isinstance(node, Conv):
         return _convolve(node, x)
     if isinstance(node, BatchNorm):
-        deviation = np.sqrt(_wide(node.variance) + node.epsilon)
-        return (x - _wide(node.mean)) / deviation * _wide(node.gamma) + _wide(node.beta)
+        deviation = np.sqrt(node.variance.astype(x.dtype) + x.dtype.type(node.epsilon))
+        return np.asarray((x - node.mean) / deviation * node.gamma + node.beta)
     if isinstance(node, PRelu):
-        return np.where(x > 0, x, _wide(node.slope) * x)
+        return np.where(x > 0, x, node.slope * x)
     if isinstance(node, Scale):
-        return x * _wide(node.factor)
+        return x * node.factor
     if isinstance(node, Relu):
         return np.maximum(x, 0.0)
     if isinstance(node, Sigmoid):
         return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x))
     if isinstance(node, HardSigmoid):
-        return np.asarray(np.clip(node.slope * x + node.offset, 0.0, 1.0))
+        return np.asarray(np.clip(x.dtype.type(node.slope) * x + x.dtype.type(node.offset), 0.0, 1.0))
     if isinstance(node, GlobalAveragePool):
         return np.asarray(np.mean(x, axis=(1, 2), keepdims=True))
     if isinstance(node, MaxPool):
@@ -88,7 +98,10 @@ def _compute(node: Node, inputs: list[Tensor]) -> Tensor:
     if isinstance(node, AveragePool):
         return np.asarray(np.mean(_corners(x, node.size), axis=0))
     if isinstance(node, ResizeBilinear):
-        rows, columns = _interpolation(node.height, x.shape[1]), _interpolation(node.width, x.shape[2])
+        rows, columns = (
+            interpolation(wanted, given).astype(x.dtype)
+            for wanted, given in ((node.height, x.shape[1]), (node.width, x.shape[2]))
+        )
         return np.asarray(np.einsum("hr,wc,brck->bhwk", rows, columns, x, optimize=True))
     if isinstance(node, Upsample2x):
         return x.repeat(2, axis=1).repeat(2, axis=2)
@@ -103,11 +116,7 @@ def _compute(node: Node, inputs: list[Tensor]) -> Tensor:
     raise ConversionError(f"node {node.name!r}: the interpreter does not know {type(node).__name__}")
 
 
-def _wide(array: NDArray[Any]) -> Tensor:
-    return array.astype(np.float64)
-
-
-def _convolve(node: Conv, x: Tensor) -> Tensor:
+def _convolve(node: Conv, x: Numbers) -> Numbers:
     """One kernel position at a time: every output pixel takes the input pixel that lies under it."""
     top, left, bottom, right = node.pads
     down, across = node.strides
@@ -115,10 +124,10 @@ def _convolve(node: Conv, x: Tensor) -> Tensor:
     x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
     height = (x.shape[1] - rows) // down + 1
     width = (x.shape[2] - columns) // across + 1
-    total = np.zeros((len(x), height, width, node.output_channels))
+    total = np.zeros((len(x), height, width, node.output_channels), x.dtype)
     if node.bias is not None:
-        total += _wide(node.bias)
-    kernel = _wide(node.kernel)
+        total += node.bias
+    kernel = node.kernel.astype(x.dtype)
     for row in range(rows):
         for column in range(columns):
             under = x[:, row : row + height * down : down, column : column + width * across : across]
@@ -128,7 +137,7 @@ def _convolve(node: Conv, x: Tensor) -> Tensor:
     return total
 
 
-def _corners(x: Tensor, size: int) -> list[Tensor]:
+def _corners(x: Numbers, size: int) -> list[Numbers]:
     """For every place in a square, the pixels of all complete squares at that place."""
     height, width = x.shape[1] // size, x.shape[2] // size
     return [
@@ -136,7 +145,7 @@ def _corners(x: Tensor, size: int) -> list[Tensor]:
     ]
 
 
-def _interpolation(wanted: int, given: int) -> Tensor:
+def interpolation(wanted: int, given: int) -> Tensor:
     """The matrix (wanted, given) that interpolates a line of pixels, whose centres lie half a pixel from its ends.
 
     Beyond the outermost centres, the outermost pixel holds.

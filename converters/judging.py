@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,11 +20,11 @@ from .faces import Crops
 from .gate import Gate
 from .graph import FloatArray, Graph
 from .interpreter import interpret
-from .onnx_writer import write_onnx
 from .parity import Parity, TensorParity, tensor_parity
 from .probing import probe_tflite
 from .quantization import Quantization
 from .report import OperatorCount, RangeChart, Report, StoredLayer, worst_tensors
+from .running import Run, runner
 from .sensitivity import Damage, damages
 from .tflite_inspection import inspect_tflite
 
@@ -130,7 +129,7 @@ def embeddings_of(model: bytes, name: str, crops: Crops) -> FloatArray:
         RuntimeMissingError: The runtime of the format is not installed.
         ModelError: The runtime cannot run the file.
     """
-    session = load_session(model, name, threads=min(usable_cpus(), 4))
+    session = load_session(model, name, threads=_threads())
     tensor = input_tensor(crops, session.card.input)
     parts = [session.run(tensor[start : start + _BATCH])[0] for start in range(0, len(tensor), _BATCH)]
     return np.concatenate(parts)
@@ -139,28 +138,23 @@ def embeddings_of(model: bytes, name: str, crops: Crops) -> FloatArray:
 def float_embeddings(checkpoint: Graph, card: ModelCard, crops: Crops) -> FloatArray:
     """The embeddings of the network as it was read, in float32 by ONNX Runtime, or in float64 without it."""
     pictures = input_tensor(crops, replace(card.input, layout="NHWC"))
-    run = _on_onnx_runtime(checkpoint) or _interpreted(checkpoint)
-    return np.concatenate([run(pictures[start : start + _BATCH]) for start in range(0, len(pictures), _BATCH)])
-
-
-def _on_onnx_runtime(graph: Graph) -> Callable[[FloatArray], FloatArray] | None:
     try:
-        from onnxruntime import InferenceSession
+        run = runner(checkpoint, threads=_threads())
+    except RuntimeMissingError:
+        run = _interpreted(checkpoint)
+    output = checkpoint.outputs[0]
+    return np.concatenate([run(pictures[start : start + _BATCH])[output] for start in range(0, len(pictures), _BATCH)])
 
-        session = InferenceSession(write_onnx(graph, "ghostface-edge"), providers=["CPUExecutionProvider"])
-    except (ImportError, RuntimeMissingError):
-        return None
-    name = session.get_inputs()[0].name
 
-    def run(pictures: FloatArray) -> FloatArray:
-        result: FloatArray = session.run(None, {name: pictures})[0]
-        return result
+def _interpreted(graph: Graph) -> Run:
+    def run(pictures: FloatArray) -> dict[str, FloatArray]:
+        return {name: tensor.astype(np.float32) for name, tensor in interpret(graph, pictures).items()}
 
     return run
 
 
-def _interpreted(graph: Graph) -> Callable[[FloatArray], FloatArray]:
-    return lambda pictures: interpret(graph, pictures)[graph.outputs[0]].astype(np.float32)
+def _threads() -> int:
+    return min(usable_cpus(), 4)
 
 
 def inner_tensors(

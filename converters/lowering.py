@@ -6,11 +6,9 @@ import numpy as np
 
 from ghostface_edge.errors import CheckpointError
 
-from .channel_statistics import ChannelStatistics
 from .graph import Graph
 from .passes.channelwise_to_conv import channelwise_to_conv
 from .passes.decouple import decouple
-from .passes.equalise import equalise
 from .passes.fold_batch_norm import fold_batch_norm
 from .passes.fold_hard_sigmoid import fold_hard_sigmoid
 from .passes.lower_average_pool import lower_average_pool
@@ -18,12 +16,11 @@ from .passes.lower_prelu import lower_prelu
 from .passes.normalise_slopes import normalise_slopes
 
 
-def int8_graph(checkpoint: Graph, statistics: ChannelStatistics | None = None) -> Graph:
+def int8_graph(checkpoint: Graph) -> Graph:
     """A checkpoint's network as it is quantised: every node has an integer form that runtimes delegate.
 
     Args:
         checkpoint: The network as it was read.
-        statistics: Measured on the graph that this function gives without them; None leaves the channels as they are.
 
     Raises:
         CheckpointError: Its weights are so large that folding them overflows float32.
@@ -31,8 +28,7 @@ def int8_graph(checkpoint: Graph, statistics: ChannelStatistics | None = None) -
     with np.errstate(over="ignore", invalid="ignore"):
         graph = lower_average_pool(channelwise_to_conv(fold_batch_norm(checkpoint)))
         graph = fold_hard_sigmoid(normalise_slopes(decouple(graph)))
-        graph = _finite(lower_prelu(graph, "depthwise"))
-    return graph if statistics is None else _finite(equalise(graph, statistics))
+        return require_finite(lower_prelu(graph, "depthwise"))
 
 
 def naive_int8_graph(checkpoint: Graph) -> Graph:
@@ -43,11 +39,16 @@ def naive_int8_graph(checkpoint: Graph) -> Graph:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         graph = lower_average_pool(channelwise_to_conv(fold_batch_norm(checkpoint)))
-        return _finite(lower_prelu(fold_hard_sigmoid(graph), "depthwise"))
+        return require_finite(lower_prelu(fold_hard_sigmoid(graph), "depthwise"))
 
 
-def _finite(graph: Graph) -> Graph:
-    for node in graph.nodes:
-        if not all(np.isfinite(array).all() for array in node.weights().values()):
-            raise CheckpointError(f"the weights of {node.name!r} are too large: they overflow float32 when folded")
+def require_finite(graph: Graph) -> Graph:
+    """The graph, unless folding made its weights overflow.
+
+    Raises:
+        CheckpointError: It names the node.
+    """
+    name = graph.overflowing()
+    if name is not None:
+        raise CheckpointError(f"the weights of {name!r} are too large: they overflow float32 when folded")
     return graph

@@ -90,10 +90,10 @@ class Qdq:
 
     def weights(self, conv: Conv) -> list[str] | None:
         """Kernel and bias of a convolution from one integer tensor to another; None for a float convolution."""
-        source = self.affine(conv.inputs[0])
-        if source is None or self.affine(self._followers.get(conv.name, conv.name)) is None:
+        source, result = self.affine(conv.inputs[0]), self.affine(self._followers.get(conv.name, conv.name))
+        if source is None or result is None:
             return None
-        quantized = quantize_conv(conv, source)
+        quantized = quantize_conv(conv, source, result)
         kernel = onnx_kernel(quantized.kernel, conv.depthwise)
         names = [self._widened(f"{conv.name}/kernel", kernel, quantized.kernel_scales)]
         if conv.bias is not None:

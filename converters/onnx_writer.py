@@ -17,16 +17,15 @@ Integers are written by ``onnx_qdq.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ghostface_edge.card import LAYOUTS
 from ghostface_edge.errors import ConversionError, OptionError
 
+from .choices import choose
 from .graph import (
     Add,
     AveragePool,
@@ -50,6 +49,7 @@ from .graph import (
     Sigmoid,
     Upsample2x,
 )
+from .half import to_half
 from .onnx_nodes import OnnxNodes, onnx_kernel
 from .onnx_qdq import ACTIVATIONS, Qdq
 from .quantization import Quantization
@@ -97,9 +97,9 @@ def write_onnx(
             not fit, or a file that ONNX finds invalid.
         RuntimeMissingError: The package onnx is not installed.
     """
-    _choose("layout", layout, LAYOUTS)
-    _choose("precision", precision, PRECISIONS)
-    _choose("activations", activations, ACTIVATIONS)
+    choose("layout", layout, LAYOUTS)
+    choose("precision", precision, PRECISIONS)
+    choose("activations", activations, ACTIVATIONS)
     if batch is not None and batch < 1:
         raise OptionError(f"batch={batch!r} is not a number of pictures: use 1 or more")
     try:
@@ -115,19 +115,6 @@ def write_onnx(
         raise ConversionError(f"the converted model is not valid ONNX: {error}") from error
     data: bytes = model.SerializeToString(deterministic=True)
     return data
-
-
-def _choose(argument: str, value: str, choices: Iterable[str]) -> None:
-    if value not in choices:
-        raise OptionError(f"{argument}={value!r} does not exist; choose from: {', '.join(choices)}")
-
-
-def _to_float16(name: str, values: FloatArray) -> NDArray[np.float16]:
-    with np.errstate(over="ignore"):
-        half = values.astype(np.float16)
-    if not np.isfinite(half).all():
-        raise ConversionError(f"the weights {name!r} go up to {np.abs(values).max():g}, which float16 cannot hold")
-    return half
 
 
 class _Writer:
@@ -192,7 +179,7 @@ class _Writer:
         """A constant in the precision of the file, seen by operators as float32."""
         if not self._half:
             return self._body.constant(name, array)
-        half = self._body.constant(f"{name}/float16", _to_float16(name, array))
+        half = self._body.constant(f"{name}/float16", to_half(name, array))
         return self._body.add("Cast", [half], name, to=self._onnx.TensorProto.FLOAT)
 
     def _per_channel(self, node: Node, field: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from ghostface_edge.errors import CalibrationError, ImageError
 from ghostface_edge.image import Image
 
-from .faces import LEAST_FACES, pictures_in
+from .faces import LEAST_FACES, digest_of, pictures_in, split_by_hash
 
 _log = logging.getLogger(__name__)
 
@@ -54,13 +54,12 @@ class Photos:
         Args:
             held_out: How many to hold out; at most half of them are.
         """
-        order = sorted(range(len(self)), key=lambda index: self.sha256[index])
-        count = min(held_out, len(self) // 2)
-        return self._taken(order[count:]), self._taken(order[:count])
+        kept, judging = split_by_hash(self.sha256, held_out)
+        return self._taken(kept), self._taken(judging)
 
     def digest(self) -> str:
         """sha256 over the sorted hashes of the files: the same photos give the same digest."""
-        return hashlib.sha256("\n".join(sorted(self.sha256)).encode()).hexdigest()
+        return digest_of(self.sha256)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

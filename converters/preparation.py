@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ghostface_edge.card import InputSpec
-from ghostface_edge.errors import CalibrationError, CheckpointError
+from ghostface_edge.errors import CalibrationError
 
 from .calibration import Calibration, apply
 from .channel_statistics import channel_statistics
 from .graph import FloatArray, Graph
-from .lowering import naive_int8_graph
+from .lowering import naive_int8_graph, require_finite
 from .passes.fold_batch_norm import fold_batch_norm
 from .passes.lower_prelu import lower_prelu
 from .passes.merge_copies import merge_copies
 from .passes.merge_heads import merge_heads
 from .passes.normalise_slopes import normalise_slopes
 from .passes.swap_colours import swap_colours
-from .quantization import Affine, Quantization, limit_rescaling, tied_tensors
+from .quantization import Affine, Quantization, tied_tensors
 from .ranges import choose_ranges, gate_affines
 from .sensitivity import mixed
 
@@ -79,22 +79,13 @@ def embedder_graph(checkpoint: Graph, prelu: str = "lowered") -> Graph:
         graph = fold_batch_norm(checkpoint)
         if prelu == "lowered":
             graph = lower_prelu(normalise_slopes(graph))
-    overflowing = _overflowing(graph)
-    if overflowing is not None:
-        raise CheckpointError(f"the weights of {overflowing!r} are too large: they overflow float32 when folded")
-    return graph
-
-
-def _overflowing(graph: Graph) -> str | None:
-    """The first node with weights that are not finite."""
-    finite = (all(np.isfinite(array).all() for array in node.weights().values()) for node in graph.nodes)
-    return next((node.name for node, fine in zip(graph.nodes, finite) if not fine), None)
+    return require_finite(graph)
 
 
 def _applied(checkpoint: Graph, calibration: Calibration) -> tuple[Graph, Quantization]:
     with np.errstate(over="ignore", invalid="ignore"):
         graph, quantization = apply(checkpoint, calibration)
-    overflowing = _overflowing(graph)
+    overflowing = graph.overflowing()
     if overflowing is not None:
         raise CalibrationError(f"the calibration makes the weights of {overflowing!r} overflow float32: it is damaged")
     return graph, quantization
@@ -115,8 +106,7 @@ def prepare_integers(checkpoint: Graph, precision: str, calibration: Calibration
     if precision == "int8":
         graph, quantization = _applied(checkpoint, calibration)
         graph, gone = merge_copies(graph)
-        quantization = quantization.without(gone)
-        return Prepared(limit_rescaling(graph, quantization), quantization, calibration)
+        return Prepared(graph, quantization.without(gone), calibration)
     # The shifts of biases make up for what rounding to 8 bits does; rounding to 16 bits does 1/256 of it.
     graph, narrow = _applied(checkpoint, replace(calibration, shifts={}))
     ties, gates = tied_tensors(graph), gate_affines(graph, 16)
@@ -149,7 +139,6 @@ def prepare_mixed(checkpoint: Graph, calibration: Calibration, pictures: FloatAr
     note = f"{len(kept)} of {len(graph.nodes) - 1} operators compute in float32, the others in int8"
     if not result.is_met:
         note += f"; even so the simulated cosine is {result.cosine:.5f} only"
-    graph = limit_rescaling(graph, quantization)
     return Prepared(graph, result.quantization, calibration, (f"{note}.",), kept, quantization)
 
 

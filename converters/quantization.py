@@ -17,7 +17,7 @@ a network can be float ("mixed precision").
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -38,7 +38,6 @@ from .graph import (
     HardSigmoid,
     MaxPool,
     Mul,
-    Node,
     Relu,
     ResizeBilinear,
     Scale,
@@ -140,10 +139,6 @@ class Quantization:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tensors", MappingProxyType(dict(self.tensors)))
 
-    def with_tensors(self, changes: Mapping[str, Affine]) -> Quantization:
-        """The same with some tensors stored otherwise."""
-        return Quantization({**self.tensors, **changes})
-
     def without(self, names: Iterable[str]) -> Quantization:
         """The same with some tensors left float32."""
         left_out = set(names)
@@ -178,17 +173,22 @@ class QuantizedConv:
         return (self.bias * self.bias_scales.astype(np.float64)).astype(np.float32)
 
 
-def quantize_conv(conv: Conv, source: Affine) -> QuantizedConv:
-    """Quantise a convolution's weights for an input stored as ``source``.
+def quantize_conv(conv: Conv, source: Affine, result: Affine) -> QuantizedConv:
+    """Quantise a convolution's weights for an input and an output that are stored so.
 
-    A channel's scale is its largest weight / 127, but no smaller than |bias| / (input scale x 2^28): a channel of tiny
-    weights and a large bias would otherwise overflow the sum.
+    A channel's scale is its largest weight / 127, but
+
+    * no smaller than |bias| / (input scale x 2^28): a channel of tiny weights and a large bias would otherwise overflow
+      the sum;
+    * no larger than 200 x output scale / input scale: XNNPACK takes a convolution only where input scale x kernel scale
+      / output scale is below 256 in every channel. A channel is beyond where one step of its weights moves the output
+      by most of its range, as when its inputs were 0 in all calibration pictures. Its largest weights are cut.
     """
-    kernel, scales = quantize_kernel(conv)
+    kernel, natural = quantize_kernel(conv)
     bias = np.zeros(conv.output_channels) if conv.bias is None else conv.bias.astype(np.float64)
-    floor = (np.abs(bias) / (source.scale * _BIAS_HEADROOM)).astype(np.float32)
-    if (floor > scales).any():
-        scales = np.maximum(scales, floor)
+    least = (np.abs(bias) / (source.scale * _BIAS_HEADROOM)).astype(np.float32)
+    scales = np.maximum(np.minimum(natural, np.float32(_MOST_RESCALING * result.scale / source.scale)), least)
+    if (scales != natural).any():
         kernel = _rounded(conv, scales)
     bias_scales = (scales * np.float32(source.scale)).astype(np.float32)
     dtype = np.int64 if source.bits == 16 else np.int32
@@ -207,35 +207,6 @@ def _rounded(conv: Conv, scales: FloatArray) -> NDArray[np.int8]:
     spread = scales[:, None] if conv.depthwise else scales
     integers = np.rint(conv.kernel.astype(np.float64) / spread)
     return np.clip(integers, -_KERNEL_LIMIT, _KERNEL_LIMIT).astype(np.int8)
-
-
-def limit_rescaling(graph: Graph, quantization: Quantization) -> Graph:
-    """The same network, with the weights of a channel made smaller where integer kernels could not rescale its sums.
-
-    XNNPACK takes a convolution only where (input scale x kernel scale / output scale) is below 256 in every channel. A
-    channel goes beyond when one step of its weights moves the output by more than its whole range, as when its inputs
-    were 0 in all calibration pictures.
-    """
-    followers, affines = fused_followers(graph), quantization.tensors
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        if isinstance(node, Conv):
-            source, result = affines.get(node.inputs[0]), affines.get(followers.get(node.name, node.name))
-            if source is not None and result is not None:
-                node = _limited(node, _MOST_RESCALING * result.scale / source.scale)
-        nodes.append(node)
-    return Graph(tuple(nodes), graph.outputs)
-
-
-def _limited(conv: Conv, scale: float) -> Conv:
-    """A convolution with no kernel scale above ``scale``."""
-    _, scales = quantize_kernel(conv)
-    if not (scales > scale).any():
-        return conv
-    factor = np.minimum(1.0, scale / scales.astype(np.float64))
-    kernel = conv.kernel * (factor[:, None] if conv.depthwise else factor)
-    bias = None if conv.bias is None else (conv.bias * factor).astype(np.float32)
-    return replace(conv, kernel=kernel.astype(np.float32), bias=bias)
 
 
 def fused_followers(graph: Graph) -> dict[str, str]:

@@ -24,9 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ghostface_edge.errors import OptionError
-
 from .channel_statistics import ChannelStatistics
+from .choices import choose
 from .graph import FloatArray, Graph, HardSigmoid, Sigmoid
 from .quantization import COPYING, UNIT, Affine, Quantization, fused_followers, tied_tensors
 from .simulator import Simulator, batches
@@ -94,8 +93,7 @@ def choose_ranges(
         OptionError: There is no such method.
         ConversionError: No picture, or pictures of another shape.
     """
-    if method not in METHODS:
-        raise OptionError(f"method={method!r} does not exist; choose from: {', '.join(METHODS)}")
+    choose("method", method, METHODS)
     found = _histograms(graph, pictures, statistics, weighted=method == "gain")
     chosen = {root: _choose(histogram, method, bits) for root, histogram in found.items()}
     ties = tied_tensors(graph)

@@ -56,6 +56,7 @@ from .graph import (
     Sigmoid,
     Upsample2x,
 )
+from .half import to_half
 from .quantization import Affine, Quantization, check_quantization, fused_followers, quantize_conv, quantize_kernel
 from .tflite_file import TFLiteFile
 
@@ -307,11 +308,8 @@ class _Writer:
         """A constant in the precision of the file, seen by operators as float32."""
         if self._precision != "float16":
             return self._file.constant(name, values)
-        with np.errstate(over="ignore"):
-            half = values.astype(np.float16)
-        if not np.isfinite(half).all():
-            raise ConversionError(f"the weights {name!r} go up to {np.abs(values).max():g}, which float16 cannot hold")
-        return self._converted(self._file.constant(f"{name}/float16", half), 16, _Result(name, values.shape))
+        half = self._file.constant(f"{name}/float16", to_half(name, values))
+        return self._converted(half, 16, _Result(name, values.shape))
 
     # -- operators
 
@@ -419,7 +417,7 @@ class _Writer:
                 shape = (1, height + top + bottom, width + left + right, channels)
                 padded = _Result(f"{result.name}/padded", shape, affine)
                 source = self._operator("PAD", [source, rims_number], padded, "Pad")
-        inputs = [source, *self._conv_weights(node, affine, result.name)]
+        inputs = [source, *self._conv_weights(node, affine, result)]
         settings: dict[str, Any] = {
             "padding": padding,
             "strideH": node.strides[0],
@@ -432,18 +430,19 @@ class _Writer:
         version = _DYNAMIC_CONV if self._precision == "dynamic" else 0
         return self._operator("CONV_2D", inputs, result, "Conv2D", version, **settings)
 
-    def _conv_weights(self, node: Conv, source: Affine | None, name: str) -> tuple[int, int]:
+    def _conv_weights(self, node: Conv, source: Affine | None, result: _Result) -> tuple[int, int]:
         """The numbers of kernel and bias, for a source of integers or of float32.
 
         A kernel is (1, height, width, channels) where depthwise, else (output channels, height, width, input channels).
         """
+        name = result.name
 
         def kernel(integers: np.ndarray[Any, Any], scales: FloatArray) -> int:
             axis = 3 if node.depthwise else 0
             return self._file.constant(f"{name}/kernel", integers.transpose(3, 0, 1, 2), scales, axis)
 
-        if source is not None:
-            stored = quantize_conv(node, source)
+        if source is not None and result.affine is not None:
+            stored = quantize_conv(node, source, result.affine)
             bias = self._file.constant(f"{name}/bias", stored.bias, stored.bias_scales)
             return kernel(stored.kernel, stored.kernel_scales), bias
         if self._precision == "dynamic" and not node.depthwise:

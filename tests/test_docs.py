@@ -147,8 +147,8 @@ def test_the_page_can_be_followed(folder: Folder, capsys: pytest.CaptureFixture[
     here = folder(FEW)
     follow(here, capsys, tolerance=None)
     assert sorted(path.name for path in (here / "naive").iterdir()) == [
-        "face_int8.tflite.report.html",
-        "face_int8.tflite.report.json",
+        "face_int8.tflite.refused.report.html",
+        "face_int8.tflite.refused.report.json",
     ]
     assert {path.name for path in (here / "models").iterdir()} >= {
         "face_int8.tflite",

@@ -17,7 +17,7 @@ from ghostface_edge.converters.graph import Graph
 from ghostface_edge.converters.lowering import int8_graph, naive_int8_graph
 from ghostface_edge.converters.passes.channels import scale_groups, scaled
 from ghostface_edge.converters.passes.fold_batch_norm import fold_batch_norm
-from ghostface_edge.converters.quantization import Affine, Quantization, quantize_conv
+from ghostface_edge.converters.quantization import Affine, Quantization, fused_followers, quantize_conv
 from ghostface_edge.converters.ranges import choose_ranges
 from ghostface_edge.converters.simulator import FLOAT, Simulator, batches
 from ghostface_edge.errors import ConversionError, OptionError
@@ -227,9 +227,11 @@ def test_mutated_json_gives_our_errors_or_a_network(small_checkpoint_graph: Grap
 def quantized_weights(graph: Graph, quantization: Quantization) -> bool:
     from ghostface_edge.converters.graph import Conv
 
+    followers = fused_followers(graph)
     for node in graph.nodes:
         if isinstance(node, Conv):
-            integers = quantize_conv(node, quantization.tensors[node.inputs[0]])
+            result = quantization.tensors[followers.get(node.name, node.name)]
+            integers = quantize_conv(node, quantization.tensors[node.inputs[0]], result)
             if np.abs(integers.bias.astype(np.float64)).max(initial=0) >= 2**30:
                 return False
     return True

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,7 @@ from ghostface_edge.embedding import Embedder
 from ghostface_edge.errors import CalibrationError, ConversionError, GateError, OptionError
 from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import open_session
+from ghostface_edge.thresholds import measured_thresholds
 
 for package in ("h5py", "onnx", "onnxruntime", "ai_edge_litert"):
     pytest.importorskip(package)
@@ -184,8 +186,10 @@ def test_the_naive_way_is_refused_and_a_good_model_stays(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As other converters quantise it; upstream's README reports the same collapse of GhostFaceNets."""
+    """As other converters quantise it. What lies there, a model and its report, stays as it is."""
     shutil.copy(int8.path, tmp_path)
+    own_report = tmp_path / f"{STEM}_int8.tflite.report.html"
+    own_report.write_text("of the good model")
     shutil.copy(int8.path.parent / "manifest.json", tmp_path)
     manifest = (tmp_path / "manifest.json").read_bytes()
     arguments = ["convert", official, "-o", tmp_path, "--to", "tflite", "--precision", "int8", "--no-equalise"]
@@ -193,12 +197,13 @@ def test_the_naive_way_is_refused_and_a_good_model_stays(
     out, error = capsys.readouterr()
     assert out == ""
     assert f"error: {STEM}_int8.tflite was not written: mean cosine to float 0." in error
-    page = tmp_path / f"{STEM}_int8.tflite.report.html"
+    page = tmp_path / f"{STEM}_int8.tflite.refused.report.html"
     assert str(page) in error
     assert (tmp_path / f"{STEM}_int8.tflite").read_bytes() == int8.path.read_bytes()
     assert (tmp_path / "manifest.json").read_bytes() == manifest
+    assert own_report.read_text() == "of the good model"
     assert sorted(os.listdir(tmp_path)) == sorted(
-        ["manifest.json", f"{STEM}_int8.tflite", page.name, page.with_suffix(".json").name]
+        ["manifest.json", f"{STEM}_int8.tflite", own_report.name, page.name, page.with_suffix(".json").name]
     )
     document = json.loads(page.with_suffix(".json").read_bytes())
     assert document["passed"] is False
@@ -218,7 +223,7 @@ def test_a_gate_of_ones_own(official: Path, some_faces: Faces, int8: Conversion,
     for gate in ("cosine=0.9999", Gate(0.9999, -1.0)):
         with pytest.raises(GateError, match=r"was not written: mean cosine to float 0\.9[89]\d+ is below 0\.9999"):
             convert(official, tmp_path, faces=some_faces, gate=gate, **options)
-        assert sorted(os.listdir(tmp_path)) == [f"{STEM}_int8.tflite.report.{kind}" for kind in ("html", "json")]
+        assert sorted(os.listdir(tmp_path)) == [f"{STEM}_int8.tflite.refused.report.{kind}" for kind in ("html", "json")]
     made = convert(official, tmp_path, faces=some_faces, gate="off", **options)
     assert made.report is not None
     assert json.loads(made.report.with_suffix(".json").read_bytes())["gate"] is None
@@ -308,6 +313,62 @@ def test_a_disk_that_fills_up(
     order = [f"{old.name}.report.html", f"{old.name}.report.json", old.name, f"{old.name}.calibration.json"]
     assert set(os.listdir(tmp_path)) == {old.name, *order[:written]}
     assert old.read_bytes() == (int8.path.read_bytes() if written > 2 else b"the old model")
+
+
+def test_reports_of_earlier_files_go(official: Path, int8: Conversion, tmp_path: Path) -> None:
+    """A file that nobody judged has no report, and a file that was made is not one that was refused."""
+    for middle in ("", ".refused"):
+        for suffix in ("html", "json"):
+            (tmp_path / f"{STEM}_int8.tflite{middle}.report.{suffix}").write_text("old")
+    convert(official, tmp_path, to="tflite", precision="int8", calibration=calibration_of(int8))
+    assert set(os.listdir(tmp_path)) == {
+        "manifest.json",
+        f"{STEM}_int8.tflite",
+        f"{STEM}_int8.tflite.calibration.json",
+    }
+
+
+def test_thresholds_belong_to_what_was_measured(official: Path, int8: Conversion, tmp_path: Path) -> None:
+    """The shipped calibration's were measured; the same network calibrated on other faces makes other embeddings."""
+    shipped = convert(official, tmp_path, to="tflite", precision="int8")
+    assert shipped.card.thresholds == measured_thresholds(shipped.card.source.sha256, "int8") != ()
+    assert int8.card.thresholds == ()
+    assert convert(official, tmp_path, to="tflite", precision="int16x8").card.thresholds == ()
+    assert shipped.parity is None
+    assert "Not judged: no faces were given to compare it with float on." in shipped.notes
+    entry = json.loads((tmp_path / "manifest.json").read_bytes())["models"][shipped.path.name]
+    assert (entry["parity"], entry["options"]["gate"]) == (None, None)
+
+
+def test_a_mixed_file_says_what_it_costs(official: Path, some_faces: Faces, int8: Conversion, tmp_path: Path) -> None:
+    gate = Gate.parse("cosine=0.994", "mixed")
+    assert gate is not None
+    made = convert(
+        official,
+        tmp_path,
+        to="tflite",
+        precision="mixed",
+        faces=some_faces,
+        calibration=calibration_of(int8),
+        gate=gate,
+    )
+    assert made.parity is not None
+    assert made.parity.cosine_mean >= 0.994
+    assert 0 < len(made.float_operators) < 305
+    counted, cost = made.notes
+    assert counted.startswith(f"{len(made.float_operators)} of 305 operators compute in float32")
+    found = re.fullmatch(r"Against the whole network in int8: \+([\d,]+) bytes, (\d+\.\d\d) of its time on .*", cost)
+    assert found is not None
+    assert made.size - int(found[1].replace(",", "")) == pytest.approx(int8.size, rel=0.02)
+    dtypes = inspect_tflite(made.path.read_bytes()).dtypes
+    assert dtypes["int8"] > 100 < dtypes["float32"]
+
+
+@pytest.mark.parametrize("options", [{"batch": 2}, {"batch": True}, {"batch": "1"}, {"batch": 1.5}, {"faces": ""}])
+def test_options_that_make_no_sense(small_checkpoint: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=next(iter(options))):
+        convert(small_checkpoint, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
 
 
 # -- faces and statistics that cannot be used

@@ -211,7 +211,7 @@ LOOSE = "found=0.9,extra=0.1,landmarks=0.7,landmarks_max=30"
 def test_int8_is_refused_with_a_report_that_says_why(yunet: Path, photos: Path, tmp_path: Path) -> None:
     with pytest.raises(GateError, match=r"largest distance of a landmark .* is above 1\. The report: "):
         convert(yunet, tmp_path, to="tflite", precision="int8", faces=photos)
-    stem = "face_detection_yunet_2023mar_int8.tflite.report"
+    stem = "face_detection_yunet_2023mar_int8.tflite.refused.report"
     assert sorted(os.listdir(tmp_path)) == [f"{stem}.html", f"{stem}.json"]
     report = json.loads((tmp_path / f"{stem}.json").read_text())
     assert report["passed"] is False

@@ -30,7 +30,7 @@ def outcomes(source: Path, folder: Path, count: int, seconds: float, *options: s
     assert float(slowest[2]) < 10, f"mutant {slowest[0]} took {slowest[2]} s"
     assert set(os.listdir(folder)) <= {f"mutant{source.suffix}", "out"}
     if (folder / "out").exists():
-        names = {"mutant.onnx", "manifest.json", "mutant.onnx.report.html", "mutant.onnx.report.json"}
+        names = {"mutant.onnx", "manifest.json", "mutant.onnx.refused.report.html", "mutant.onnx.refused.report.json"}
         assert set(os.listdir(folder / "out")) <= names
     return Counter(line[1] for line in lines)
 

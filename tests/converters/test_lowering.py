@@ -27,6 +27,7 @@ from ghostface_edge.converters.graph import (
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
 from ghostface_edge.converters.lowering import int8_graph, naive_int8_graph
+from ghostface_edge.converters.passes.equalise import equalise
 from ghostface_edge.errors import CheckpointError
 
 FLOAT_ONLY = (BatchNorm, PRelu, Scale)
@@ -66,7 +67,7 @@ def test_random_networks(random_graph: Callable[..., Graph], assert_same: Callab
     checkpoint = random_graph(seed)
     graph = int8_graph(checkpoint)
     pictures = np.random.default_rng(seed).normal(size=(4, 6, 7, 3)).astype(np.float32)
-    for after in (graph, int8_graph(checkpoint, channel_statistics(graph, pictures)), naive_int8_graph(checkpoint)):
+    for after in (graph, equalise(graph, channel_statistics(graph, pictures)), naive_int8_graph(checkpoint)):
         assert_integer_nodes(after)
         assert_same(checkpoint, after)
 
@@ -78,7 +79,7 @@ def test_a_plain_network(assert_same: Callable[..., None]) -> None:
     assert kinds(graph) == {"Input", "Conv", "Relu", "Flatten"}
     pictures = np.random.default_rng(1).normal(size=(4, 8, 8, 3)).astype(np.float32)
     assert_same(checkpoint, graph)
-    assert_same(checkpoint, int8_graph(checkpoint, channel_statistics(graph, pictures)))
+    assert_same(checkpoint, equalise(graph, channel_statistics(graph, pictures)))
 
 
 @pytest.mark.parametrize("name", ["ghostfacenet-v1-0.5-2", "ghostfacenet-v2-0.5-2", "ghostfacenet-v1-0.5-2-relu"])
@@ -88,7 +89,7 @@ def test_architectures(name: str, on_onnxruntime: Callable[..., dict[str, np.nda
     checkpoint = architecture(name)
     graph = int8_graph(checkpoint)
     x = np.random.default_rng(0).uniform(-1, 1, (4, 112, 112, 3)).astype(np.float32)
-    quiet = int8_graph(checkpoint, channel_statistics(graph, x))
+    quiet = equalise(graph, channel_statistics(graph, x))
     wanted = on_onnxruntime(write_onnx(checkpoint, "test"), x)["embedding"]
     for after in (graph, quiet, naive_int8_graph(checkpoint)):
         assert_integer_nodes(after)
@@ -112,7 +113,7 @@ def test_the_official_checkpoint(real_checkpoint: Graph, face_tensor: Callable[[
         "Flatten",
     }
     assert not any(node.name.endswith("/signed") for node in graph.nodes)  # no slope above 1 is left
-    for after in (graph, int8_graph(real_checkpoint, channel_statistics(graph, x)), naive_int8_graph(real_checkpoint)):
+    for after in (graph, equalise(graph, channel_statistics(graph, x)), naive_int8_graph(real_checkpoint)):
         np.testing.assert_allclose(interpret(after, x)["embedding"], wanted, rtol=0, atol=2e-5)
 
 

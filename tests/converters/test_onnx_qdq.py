@@ -116,9 +116,9 @@ def faked(graph: Graph, quantization: Quantization) -> np.ndarray:
 
 def integer(node: Node, affines: dict[str, Affine], fused: dict[str, str]) -> Node:
     """The node on the tensor "alone", with the weights that its integers stand for."""
-    source, made = affines.get(node.inputs[0]), fused.get(node.name, node.name) in affines
-    if isinstance(node, Conv) and source is not None and made:
-        quantized = quantize_conv(node, source)
+    source, made = affines.get(node.inputs[0]), affines.get(fused.get(node.name, node.name))
+    if isinstance(node, Conv) and source is not None and made is not None:
+        quantized = quantize_conv(node, source, made)
         node = replace(node, kernel=quantized.real_kernel(), bias=quantized.real_bias())
     return replace(node, inputs=("alone",))
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ghostface_edge.card import ModelCard
+from ghostface_edge.converters import quantization
 from ghostface_edge.converters.graph import Conv, Graph, Input, Relu
 from ghostface_edge.converters.quantization import (
     Affine,
     Quantization,
-    limit_rescaling,
     quantize_conv,
     quantize_kernel,
 )
@@ -35,33 +35,36 @@ QUANTIZATION = Quantization({"x": SOURCE, "y": RESULT})
 
 
 @pytest.mark.parametrize("depthwise", [False, True])
-def test_a_channel_that_xnnpack_cannot_rescale(make_card: Callable[..., ModelCard], depthwise: bool) -> None:
+def test_a_channel_that_xnnpack_cannot_rescale(
+    make_card: Callable[..., ModelCard], monkeypatch: pytest.MonkeyPatch, depthwise: bool
+) -> None:
     """One step of the second channel's weights is 0.5 x (1000 / 127) / 0.01 = 394 steps of the result; 256 is too much.
 
-    The weights are made as small as 200 steps allow, 200 x 0.01 / 0.5 x 127 = 508, and the bias with them.
+    The largest weight is cut to what 200 steps allow, 200 x 0.01 / 0.5 x 127 = 508; the other channel stays.
     """
     pytest.importorskip("ai_edge_litert")
     card = make_card(precision="int8", embedding_size=2, input_height=4, input_width=4)
     graph = network(1000.0, depthwise=depthwise)
+    conv = graph["conv"]
+    assert isinstance(conv, Conv)
+    stored = quantize_conv(conv, SOURCE, RESULT)
+    assert stored.kernel_scales[1] == pytest.approx(4)
+    assert stored.real_kernel().max() == pytest.approx(508)
+    assert stored.kernel_scales[0] == quantize_kernel(conv)[1][0]
+    assert stored.real_bias() == pytest.approx([0.1, 200], rel=0.02)
+    session = load_session(write_tflite(graph, card, QUANTIZATION), "within")
+    np.testing.assert_allclose(session.run(np.ones((1, 4, 4, 2), np.float32))[0][..., 1], RESULT.high, rtol=1e-6)
+    monkeypatch.setattr(quantization, "_MOST_RESCALING", 1e9)
     with pytest.raises(ModelFileError, match="cannot load"):
         load_session(write_tflite(graph, card, QUANTIZATION), "beyond")
-    limited = limit_rescaling(graph, QUANTIZATION)
-    conv, before = limited["conv"], graph["conv"]
-    assert isinstance(conv, Conv)
-    assert isinstance(before, Conv)
-    assert np.abs(conv.kernel).max() == pytest.approx(508, rel=1e-6)
-    assert conv.bias == pytest.approx([0.1, 200 * 0.508])
-    first = (slice(None), slice(None), 0, 0) if depthwise else (slice(None), slice(None), slice(None), 0)
-    np.testing.assert_array_equal(conv.kernel[first], before.kernel[first])
-    load_session(write_tflite(limited, card, QUANTIZATION), "within").run(np.ones((1, 4, 4, 2), np.float32))
 
 
 def test_channels_within_reach_stay_as_they_are() -> None:
-    graph = network(600.0, depthwise=False)
-    same = limit_rescaling(network(400.0, depthwise=False), QUANTIZATION)
-    assert same["conv"].weights()["kernel"].max() == 400
-    floats = limit_rescaling(graph, Quantization({"y": RESULT}))  # a float convolution has no limit
-    assert floats["conv"] is graph["conv"]
+    conv = network(400.0, depthwise=False)["conv"]
+    assert isinstance(conv, Conv)
+    stored, (kernel, scales) = quantize_conv(conv, SOURCE, RESULT), quantize_kernel(conv)
+    np.testing.assert_array_equal(stored.kernel, kernel)
+    np.testing.assert_array_equal(stored.kernel_scales, scales)
 
 
 def test_ranges_by_hand() -> None:
@@ -85,6 +88,6 @@ def test_a_kernel_has_a_scale_per_output_channel() -> None:
 def test_a_large_bias_coarsens_a_small_kernel() -> None:
     """1e6 in steps of 0.5 x 1e-6 / 127 would be 2.5e14, beyond int32; 2^28 steps are allowed."""
     conv = Conv("c", ("x",), np.full((1, 1, 1, 1), 1e-6, np.float32), np.array([1e6], np.float32))
-    stored = quantize_conv(conv, SOURCE)
+    stored = quantize_conv(conv, SOURCE, Affine(1e5, 0))
     assert abs(int(stored.bias[0])) <= 2**28
     assert stored.real_bias() == pytest.approx([1e6], rel=1e-6)

@@ -14,7 +14,7 @@ from ghostface_edge.converters.channel_statistics import channel_statistics
 from ghostface_edge.converters.graph import Add, Conv, Graph, Input
 from ghostface_edge.converters.quantization import Quantization, check_quantization, fused_followers
 from ghostface_edge.converters.sensitivity import damages, mixed, stretches
-from ghostface_edge.converters.simulator import FLOAT, Simulator, stored
+from ghostface_edge.converters.simulator import Simulator
 from ghostface_edge.errors import OptionError
 
 pytest.importorskip("onnxruntime")
@@ -39,10 +39,8 @@ def small(small_checkpoint_graph: Graph) -> tuple[Graph, Quantization]:
 def rounded_alone(graph: Graph, quantization: Quantization, x: np.ndarray, name: str) -> float:
     """Loss of cosine when this tensor is rounded and all else is float."""
     simulator, output = Simulator(graph), graph.outputs[0]
-    exact = simulator.run(x)
-    known = {key: value for key, value in exact.items() if key not in simulator.affected([name])}
-    known[name] = stored(exact[name], quantization.tensors[name])
-    return loss(simulator.run(x, FLOAT, known)[output], exact[output])
+    alone = Quantization({name: quantization.tensors[name]})
+    return loss(simulator.run(x, alone)[output], simulator.run(x)[output])
 
 
 def test_predicted_losses_are_those_measured(real_checkpoint: Graph, face_tensor: Callable[[int], np.ndarray]) -> None:
@@ -63,7 +61,7 @@ def test_a_tensor_of_far_too_wide_a_range_is_named(small: tuple[Graph, Quantizat
     graph, quantization = small
     name = next(node.name for node in graph.nodes if isinstance(node, Add))
     affine = quantization.tensors[name]
-    broken = quantization.with_tensors({name: type(affine)(affine.scale * 50, affine.zero_point)})
+    broken = Quantization({**quantization.tensors, name: type(affine)(affine.scale * 50, affine.zero_point)})
     worst = damages(graph, broken, pictures(8), channel_statistics(graph, pictures(8)))[0]
     assert (worst.tensor, worst.operator) == (name, "Add")
     assert worst.share > 0.5

@@ -468,7 +468,7 @@ def some_file() -> bytes:
     examples = pictures()
     mixed = quantize(NETWORK, examples).without(("stem",))
     wide = quantize(NETWORK, examples, 16).tensors
-    return write_tflite(NETWORK, CARD, mixed.with_tensors({"excited": wide["excited"]}))
+    return write_tflite(NETWORK, CARD, Quantization({**mixed.tensors, "excited": wide["excited"]}))
 
 
 # -- what is refused

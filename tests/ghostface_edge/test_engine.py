@@ -632,3 +632,22 @@ def test_recall_by_size_is_what_the_readme_says(real_models: ModelStore, shared:
             hits += any(np.hypot(*(item.landmarks.mean(axis=0) - middle)) < size for item in seen)
         found[size] = hits / len(photos)
     assert found == pytest.approx({10: 0.12, 14: 0.62, 20: 0.95}, abs=0.05)
+
+
+def test_an_engine_of_another_precision(real_models: ModelStore, shared: Path) -> None:
+    """int8 by name, without photos of one's own: the same decisions on the same photos."""
+    wide, narrow = (FaceEngine(precision=name, store=real_models, threads=1) for name in ("float32", "int8"))
+    assert (wide.model.precision, narrow.model.precision) == ("float32", "int8")
+    people = shared / "lfw" / "images"
+    photo, again = sorted((people / "George_W_Bush").glob("*.jpg"))[:2]
+    stranger = min((people / "Tony_Blair").glob("*.jpg"))
+    for other, same in ((again, True), (stranger, False)):
+        results = [engine.verify(photo, other) for engine in (wide, narrow)]
+        assert [result.match for result in results] == [same, same]
+        assert results[0].similarity == pytest.approx(results[1].similarity, abs=0.05)
+
+
+def test_a_file_has_the_precision_that_it_has(tiny_embedder: Path) -> None:
+    assert FaceEngine(tiny_embedder, Fixed(), precision="float32").card.precision == "float32"
+    with pytest.raises(OptionError, match=r"precision='int8': tiny\.onnx is float32; convert its source"):
+        FaceEngine(tiny_embedder, Fixed(), precision="int8")

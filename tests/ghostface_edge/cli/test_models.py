@@ -11,7 +11,9 @@ import pytest
 
 from ghostface_edge.catalog import KNOWN_MODELS
 from ghostface_edge.errors import DownloadError
+from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import RUNTIMES, file_format
+from ghostface_edge.runtime.opening import read_model_card
 
 Runner = Callable[..., Any]
 
@@ -156,3 +158,26 @@ def test_add_refuses_other_files(run: Runner, empty_store: Path, tmp_path: Path,
 
 def _state(run: Runner, name: str) -> Any:
     return next(item["state"] for item in run("models", "list", "--json").json["models"] if item["name"] == name)
+
+
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
+def test_a_precision_by_name(run: Runner, real_store: ModelStore, runtime: str) -> None:
+    """On a machine without any photo: the calibration of this checkpoint ships."""
+    pytest.importorskip({"litert": "ai_edge_litert", "onnx": "onnxruntime"}[runtime])
+    place = run("models", "path", "ghostfacenet-w0.5-s2", "--precision", "int8", "--runtime", runtime).out.rstrip()
+    card = read_model_card(Path(place).read_bytes(), place)
+    assert (card.precision, Path(place).suffix) == ("int8", f".{RUNTIMES[runtime]}")
+    assert card.threshold(1e-3, "yunet").similarity == pytest.approx(0.31, abs=0.003)
+
+
+def test_pull_converts_to_the_precision(run: Runner, real_store: ModelStore) -> None:
+    places = run("models", "pull", "--precision", "fp16").out.splitlines()
+    assert len(places) == 2
+    embedder = next(Path(place) for place in places if "ghostfacenet" in place)
+    assert read_model_card(embedder.read_bytes(), "embedder").precision == "float16"
+
+
+def test_a_precision_that_the_format_does_not_have(run: Runner, real_store: ModelStore) -> None:
+    done = run("models", "path", "ghostfacenet-w0.5-s2", "--precision", "dynamic", "--runtime", "onnx")
+    assert done.code == 2
+    assert "precision='dynamic' does not exist for to='onnx'" in done.error
