@@ -223,7 +223,9 @@ def test_a_gate_of_ones_own(official: Path, some_faces: Faces, int8: Conversion,
     for gate in ("cosine=0.9999", Gate(0.9999, -1.0)):
         with pytest.raises(GateError, match=r"was not written: mean cosine to float 0\.9[89]\d+ is below 0\.9999"):
             convert(official, tmp_path, faces=some_faces, gate=gate, **options)
-        assert sorted(os.listdir(tmp_path)) == [f"{STEM}_int8.tflite.refused.report.{kind}" for kind in ("html", "json")]
+        assert sorted(os.listdir(tmp_path)) == [
+            f"{STEM}_int8.tflite.refused.report.{kind}" for kind in ("html", "json")
+        ]
     made = convert(official, tmp_path, faces=some_faces, gate="off", **options)
     assert made.report is not None
     assert json.loads(made.report.with_suffix(".json").read_bytes())["gate"] is None
