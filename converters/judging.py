@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostface_edge.card import ModelCard
 from ghostface_edge.embedding import input_tensor
@@ -192,7 +193,7 @@ def _similarities(before: FloatArray, after: FloatArray) -> tuple[tuple[float, f
     if count < 2:
         return ()
     float_matrix, matrix = (unit @ unit.T for unit in (_unit(before), _unit(after)))
-    others = float_matrix - 2 * np.eye(count, dtype=np.float32)
+    others = float_matrix - 2 * np.eye(count)
     rows = np.arange(count)
     chosen = {(int(row), int(column)) for row, column in zip(rows, others.argmax(axis=1))}
     chosen |= {(int(row), int((row + 1) % count)) for row in rows}
@@ -200,6 +201,7 @@ def _similarities(before: FloatArray, after: FloatArray) -> tuple[tuple[float, f
     return tuple((round(float(float_matrix[pair]), 4), round(float(matrix[pair]), 4)) for pair in pairs)
 
 
-def _unit(embeddings: FloatArray) -> FloatArray:
-    result: FloatArray = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+def _unit(embeddings: FloatArray) -> NDArray[np.float64]:
+    wide = embeddings.astype(np.float64)  # the squares of float32 numbers may be beyond float32
+    result: NDArray[np.float64] = wide / np.linalg.norm(wide, axis=1, keepdims=True)
     return result

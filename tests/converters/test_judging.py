@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -143,3 +144,16 @@ def test_a_file_that_no_runtime_takes(small_checkpoint_graph: Graph, card: Card)
     data = write_tflite(prepared.graph, card())
     with pytest.raises(ModelError, match="small"):
         judged(data[: len(data) // 2], card(), small_checkpoint_graph, prepared)
+
+
+def test_embeddings_whose_squares_are_beyond_float32(small_checkpoint_graph: Graph, card: Card) -> None:
+    """1e30 is a number in float32 and 1e60 is not; warnings are errors here."""
+    last = small_checkpoint_graph.nodes[-1]
+    grown = replace(last, **{name: last.weights()[name] * np.float32(1e30) for name in ("gamma", "beta")})
+    graph = Graph((*small_checkpoint_graph.nodes[:-1], grown), small_checkpoint_graph.outputs)
+    made = prepare_float(graph, "tflite")
+    report = judged(write_tflite(made.graph, card()), card(), graph, made)
+    plain = prepare_float(small_checkpoint_graph, "tflite")
+    before = judged(write_tflite(plain.graph, card()), card(), small_checkpoint_graph, plain)
+    assert np.abs(embeddings_of(write_tflite(made.graph, card()), "grown", CROPS)).max() > 1e28
+    np.testing.assert_allclose(report.similarities, before.similarities, atol=1e-4)
