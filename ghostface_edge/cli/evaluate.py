@@ -188,13 +188,17 @@ def identify(photos: str, repeats: int, seed: int, **options: Any) -> None:
 
 
 @evaluate.command(short_help="Template verification on IJB-B or IJB-C.")
+@click.argument("name", metavar="IJB-B|IJB-C")
 @click.argument("folder", metavar="DIR")
+@click.option(
+    "--detector-score", is_flag=True, help="Weigh each image with the confidence of the detector behind the lists."
+)
 @_measured
-def ijb(folder: str, **options: Any) -> None:
-    """Verification of templates on IJB-B or IJB-C, in the layout of InsightFace: DIR/meta/*.txt and DIR/loose_crop."""
-    lists = _benchmarks("ijb").read_ijb(folder)
+def ijb(name: str, folder: str, detector_score: bool, **options: Any) -> None:
+    """Verification of templates, in the layout of InsightFace: DIR/meta/ijbb_*.txt and images in DIR/loose_crop."""
+    lists = _benchmarks("ijb_lists").read_ijb(Path(folder) / "meta", name=name)
     source = _benchmarks("photos").PhotoFolder(Path(folder) / "loose_crop")
-    _run(source, lambda evaluator: evaluator.templates(lists), **options)
+    _run(source, lambda evaluator: evaluator.templates(lists, detector_score=detector_score), **options)
 
 
 def _folder(photos: str, options: dict[str, Any]) -> Any:
