@@ -22,12 +22,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ghostface_edge.errors import EvaluationError, OptionError
 
@@ -48,6 +49,7 @@ MAX_REPEATS = 1000
 
 _ROWS = 256  # of the similarity matrix at a time
 _TIE = 1e-9  # a matrix product rounds equal similarities apart by about 1e-16; float32 embeddings tell 1e-7 apart
+_DECIMALS = 12  # of similarities that are compared with a threshold, for the same reason
 _NO_MATCH = -1.0  # the least similarity there is
 _Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 
@@ -70,11 +72,11 @@ class Spread:
     most: float
 
     @classmethod
-    def of(cls, values: ArrayLike) -> Spread:
+    def of(cls, values: Iterable[float]) -> Spread:
         """The spread of values, one of each split."""
-        numbers = np.asarray(values, dtype=np.float64)
-        std = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
-        return cls(float(np.mean(numbers)), std, float(np.min(numbers)), float(np.max(numbers)))
+        numbers = [float(value) for value in values]
+        std = statistics.stdev(numbers) if len(numbers) > 1 else None
+        return cls(statistics.mean(numbers), std, min(numbers), max(numbers))  # exact: equal values have no spread
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -439,11 +441,11 @@ def _search(enrolment: Enrolment, people: _People, splits: Sequence[_Split]) -> 
             similarity = block[:, columns]
             ahead = similarity >= mate[:, None] - _TIE  # the mate itself among them
             open_rank = ahead[:, :known].sum(axis=1)
-            result.mate[rows] = mate
+            result.mate[rows] = np.round(mate, _DECIMALS)
             result.open_rank[rows] = np.where(found, open_rank, past)
             result.rank[rows] = np.where(found, open_rank + ahead[:, known:].sum(axis=1), past)
             if known:
-                result.best[rows] = similarity[:, :known].max(axis=1)
+                result.best[rows] = np.round(similarity[:, :known].max(axis=1), _DECIMALS)
     return results
 
 
