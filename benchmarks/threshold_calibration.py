@@ -154,8 +154,8 @@ def _require_table(name: str) -> None:
     known = not os.path.exists(name) and any(entry.name == name for entry in ModelStore().known())
     what = "a model of the store" if known else "neither a model file nor a table"
     raise EvaluationError(
-        f"cannot keep thresholds in {name!r}: it is {what}. Convert the checkpoint to a file of your own "
-        f"(ghostface-edge convert CHECKPOINT -o DIR) and name that, {' or '.join(MODEL_ENDINGS)}; or name a {_TABLE} file"
+        f"cannot keep thresholds in {name!r}: it is {what}. Name a file of your own, {' or '.join(MODEL_ENDINGS)} "
+        f"(ghostface-edge convert CHECKPOINT -o DIR makes one), or a {_TABLE} table"
     )
 
 

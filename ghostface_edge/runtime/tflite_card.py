@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..card import CARD_KEY, SEAL_KEY, ModelCard
@@ -82,21 +83,18 @@ def write_tflite_card(data: bytes, card: ModelCard) -> bytes:
     old, seal = _sealed(data)
     kept = data[: old.start - _LENGTH] if old.end == len(data) else data
     text = card.to_json().encode()
-    length_at = len(kept) + -(len(kept) + _LENGTH) % ALIGNMENT
-    result = bytearray(kept) + bytes(length_at - len(kept)) + struct.pack("<I", len(text)) + text
+    place = len(kept) + -(len(kept) + _LENGTH) % ALIGNMENT
+    result = bytearray(kept).ljust(place, b"\0") + struct.pack("<I", len(text)) + text
     # In a file that somebody forged, anything may lie where the card does.
-    if max(old.offset + _LENGTH, seal.end) > len(kept):
-        raise ModelFileError(_OVERLAP)
-    struct.pack_into("<I", result, old.offset, length_at - old.offset)
-    result[seal.start : seal.end] = bytes(SEAL_LENGTH)
-    result[seal.start : seal.end] = hashlib.sha256(result).hexdigest().encode()
-    written = bytes(result)
-    try:
-        if read_tflite_card(written) == card:
-            return written
-    except (ModelFileError, ModelCardError) as error:
-        raise ModelFileError(_OVERLAP) from error
-    raise ModelFileError(_OVERLAP)
+    if max(old.offset + _LENGTH, seal.end) <= len(kept):
+        struct.pack_into("<I", result, old.offset, place - old.offset)
+        result[seal.start : seal.end] = bytes(SEAL_LENGTH)
+        result[seal.start : seal.end] = hashlib.sha256(result).hexdigest().encode()
+        written = bytes(result)
+        with suppress(ModelFileError, ModelCardError):
+            if read_tflite_card(written) == card:
+                return written
+    raise ModelFileError("the parts of the file overlap, so its card cannot be replaced. Convert its checkpoint again")
 
 
 def _sealed(data: bytes) -> tuple[_Content, _Content]:

@@ -223,7 +223,9 @@ def test_another_detector_lists_those_that_exist(card: ModelCard) -> None:
 
 
 def test_a_card_without_thresholds(make_card: MakeCard) -> None:
-    with pytest.raises(ThresholdError, match=r"in int16x8 has no thresholds for detector 'yunet', nor for any other\. "):
+    with pytest.raises(
+        ThresholdError, match=r"in int16x8 has no thresholds for detector 'yunet', nor for any other\. "
+    ):
         make_card(precision="int16x8").threshold(1e-3, "yunet")
 
 
