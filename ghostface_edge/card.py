@@ -238,9 +238,12 @@ def _validate(card: ModelCard) -> None:
             entry.fmr_high is None or (_number(entry.fmr_high) and 0 <= entry.fmr_high <= 1),
             f"threshold fmr_high {entry.fmr_high!r} is no rate",
         )
-        ends = (entry.similarity_low, entry.similarity_high)
-        known = all(_number(end) for end in ends) and -1 <= ends[0] <= ends[1] <= 1
-        _require(ends == (None, None) or known, f"threshold interval {ends!r} is not one of cosines")
+        low, high = entry.similarity_low, entry.similarity_high
+        if low is not None or high is not None:
+            _require(
+                low is not None and high is not None and _number(low) and _number(high) and -1 <= low <= high <= 1,
+                f"threshold interval {low!r} to {high!r} is not one of cosines",
+            )
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def test_one_function_for_both_formats(dense: bytes, card: ModelCard, make_linea
         assert read_model_card(written, "m") == new
         assert replace_model_card(written, new, "m") == written
         damaged = data[:-40] + bytes([data[-40] ^ 1]) + data[-39:]
-        with pytest.raises(ModelFileError, match="^m: the file is damaged"):
+        with pytest.raises(ModelFileError, match=r"^m: the file is damaged"):
             replace_model_card(damaged, new, "m")
 
 
