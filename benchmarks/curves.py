@@ -265,12 +265,21 @@ def _style() -> Iterator[None]:
         yield
 
 
+def check_one_data_set(evaluations: Sequence[Evaluation]) -> None:
+    """Refuse to show figures side by side that were not measured on the same photos.
+
+    Raises:
+        EvaluationError: No system, or several data sets.
+    """
+    if not evaluations:
+        raise EvaluationError("there is no evaluation to show")
+    if len({(item.protocol, item.dataset) for item in evaluations}) > 1:
+        raise EvaluationError("evaluations on different data sets do not belong in one report")
+
+
 def _lines(evaluations: Sequence[Evaluation]) -> tuple[list[_Line], str]:
     """The systems, and which comparisons they are shown on."""
-    if not evaluations:
-        raise EvaluationError("there is no evaluation to draw")
-    if len({(item.protocol, item.dataset) for item in evaluations}) > 1:
-        raise EvaluationError("curves of different data sets do not belong in one figure")
+    check_one_data_set(evaluations)
     everything = [(item.all_curve, item.all_pairs) for item in evaluations]
     listed = [(item.pair_curve, item.pairs) for item in evaluations]
     for shown, kind in ((everything, "all comparisons"), (listed, "the protocol's pairs")):
