@@ -1,7 +1,7 @@
 """The worst errors of an evaluation as one picture: both photos of each side by side.
 
-The picture shows real people. It is for whoever measured, to find wrong labels, bad photos and look-alikes: a local file
-that nobody else can read, and says so in its own pixels.
+The picture shows real people. It is for whoever measured, to find wrong labels, bad photos and look-alikes: a local
+file that nobody else can read, and it says so in its own pixels.
 """
 
 from __future__ import annotations
