@@ -132,7 +132,9 @@ def _people(photos: Sequence[Photo], name: str) -> list[list[Photo]]:
     for photo in sorted(photos):
         people.setdefault(photo.person, []).append(photo)
     if "" in people:
-        raise EvaluationError(f"{name}: nobody says who is on {people[''][0].path!r}; pairs are drawn among known people")
+        raise EvaluationError(
+            f"{name}: nobody says who is on {people[''][0].path!r}; pairs are drawn among known people"
+        )
     return list(people.values())
 
 
