@@ -1,8 +1,8 @@
 """Decision thresholds that we measured for published checkpoints, looked up by the checkpoint's sha256.
 
 The figures lie in ``measured_thresholds.json``; each names the detector, the false-match rate, the data and the number
-of pairs behind it. The file is written by ``ghostface-edge eval lfw --write-thresholds``, never by hand. The converter
-copies the entries of its source checkpoint and precision into the model card, which is where the runtime reads them.
+of pairs behind it. The file is written by ``ghostface-edge calibrate --table``, never by hand. The converter copies the
+entries of its source checkpoint and precision into the model card, which is where the runtime reads them.
 """
 
 from __future__ import annotations

@@ -297,7 +297,7 @@ class TestVerify:
         photo = _lfw(offline, "Abel_Pacheco", 1)
         message = run("verify", photo, photo, "--model", tiny_model).error
         assert "model 'tiny' in float32 has no thresholds for detector 'yunet', nor for any other" in message
-        assert "ghostface-edge calibrate PHOTOS --model FILE --detector D --write" in message
+        assert "ghostface-edge calibrate PHOTOS --model FILE --detector D" in message
 
     def test_a_rate_that_the_card_does_not_support(self, run: Runner, offline: Path, tmp_path: Path) -> None:
         """It is said before a photo is looked at."""
