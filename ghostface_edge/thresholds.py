@@ -88,8 +88,9 @@ def write_thresholds(
     try:
         with replacing(place) as file:
             file.write(text.encode())
-    except OSError as error:
-        raise ThresholdError(f"cannot write thresholds to {place}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ThresholdError(f"cannot write thresholds to {place}: {reason}") from error
 
 
 def merged(old: Iterable[Threshold], measured: Iterable[Threshold]) -> tuple[Threshold, ...]:
