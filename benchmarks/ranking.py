@@ -52,7 +52,7 @@ class Ranking:
         self.exact = min(self.total, EXACT)
         self.ascending = ascending
         rows, rest = self._split(similarities)
-        self.people = row[people[rows[np.argsort(similarities[rows], kind="stable")[::-1]]]]
+        self.people = row[people[rows[np.argsort(similarities[rows])[::-1]]]]
         self.bins, self.counts, self.bin_width = _bin(similarities, people, row, rest)
 
     def score(self, position: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -273,8 +273,8 @@ class WeighedRanking:
         """(K, R) the weight of the comparisons above K positions, interpolated between the edges."""
         edge = np.minimum(np.searchsorted(self.edges, positions, side="right") - 1, len(self.edges) - 2)
         share = (positions - self.edges[edge]) / (self.edges[edge + 1] - self.edges[edge])
-        below: NDArray[np.float64] = self.sums[edge]
-        return below + share[:, None] * (self.sums[edge + 1] - below)
+        result: NDArray[np.float64] = self.sums[edge] + share[:, None] * (self.sums[edge + 1] - self.sums[edge])
+        return result
 
     def _block(self, edge: NDArray[np.int64], replicates: NDArray[np.int64]) -> NDArray[np.int64]:
         # (len(edge), _BLOCK) weights of the comparisons below an edge. Where the edges are closer than that, those

@@ -142,7 +142,7 @@ class Scores:
     def auc(self) -> float:
         """The area under the ROC: the chance that a genuine comparison is more similar than an impostor comparison.
 
-        Ties count half (D. Bamber, J. Math. Psychol. 12, 1975: the area is the Mann-Whitney statistic).
+        Ties count half: the area is the Mann-Whitney statistic (J. A. Hanley and B. J. McNeil, Radiology 143, 1982).
         """
         below = np.searchsorted(self.impostor, self.genuine, side="left")
         tied = np.searchsorted(self.impostor, self.genuine, side="right")

@@ -80,10 +80,12 @@ class IdentityBootstrap:
         self._units = len(drawn_from)
         self._method = f"bootstrap over {self._units:,} {ranked.units}"
         genuine, impostor = ranked.genuine, ranked.impostor
-        # Between two genuine similarities FNMR is constant: at these positions the AUC needs the impostors' sums.
-        splits = np.concatenate([impostor.at_or_above(genuine.ascending), impostor.above(genuine.ascending)])
-        self._impostor = WeighedRanking(impostor, weights, splits)
-        self._genuine = WeighedRanking(genuine, weights, np.zeros(0, dtype=np.int64))
+        # What the AUC needs: the weight of the impostor comparisons above each genuine one, and of its equals.
+        descending = genuine.ascending[::-1]
+        self._passed = impostor.at_or_above(descending), impostor.above(descending)
+        moves = np.diff(self._passed[0]) + np.diff(self._passed[1])
+        self._impostor = WeighedRanking(impostor, weights, np.concatenate(self._passed))
+        self._genuine = WeighedRanking(genuine, weights, np.flatnonzero(moves) + 1)
 
     @classmethod
     def of(cls, scores: Scores, *, replicates: int = REPLICATES, seed: int = 0) -> IdentityBootstrap | None:
@@ -146,9 +148,8 @@ class IdentityBootstrap:
     def auc(self) -> NDArray[np.float64]:
         """(R,) the area under the ROC; of huge sets by the trapezoidal rule between the positions that are kept."""
         edges, weight = self._genuine.edges, np.diff(self._genuine.sums, axis=0)
-        descending = self._ranked.genuine.ascending[::-1]
         passed = np.zeros(weight.shape[1])
-        for positions in (self._ranked.impostor.at_or_above(descending), self._ranked.impostor.above(descending)):
+        for positions in self._passed:
             mean = np.add.reduceat(positions, edges[:-1]) / np.diff(edges)
             passed += np.einsum("kr,kr->r", weight, self._impostor.interpolated(mean))
         return 1 - _ratio(passed, 2 * self._genuine.total * self._impostor.total)
@@ -331,7 +332,7 @@ def _widened(
     if pairs.person is None:
         return interval
     numbers, rows = np.unique(pairs.person[np.stack([pairs.a, pairs.b], axis=1)], return_inverse=True)
-    rows = rows.reshape(-1, 2)
+    rows = rows.reshape(-1, 2).astype(np.int32)
     weights = draw(len(numbers), replicates, seed)
     mean = np.zeros(replicates)
     for people, own in ((rows[pairs.same, :1], gains[pairs.same]), (rows[~pairs.same], gains[~pairs.same])):
@@ -355,4 +356,5 @@ def _interval(values: NDArray[np.float64], method: str) -> Interval | None:
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0)
+    result: NDArray[np.float64] = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0)
+    return result
