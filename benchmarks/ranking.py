@@ -60,11 +60,11 @@ class Ranking:
         result: NDArray[np.float64] = self.ascending[self.total - 1 - position]
         return result
 
-    def at_or_above(self, thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
+    def at_or_above(self, thresholds: ArrayLike) -> NDArray[np.int64]:
         """The position of a threshold: how many comparisons are at or above it."""
         return self.total - np.searchsorted(self.ascending, thresholds, side="left").astype(np.int64)
 
-    def above(self, thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
+    def above(self, thresholds: ArrayLike) -> NDArray[np.int64]:
         """How many comparisons are above a threshold."""
         return self.total - np.searchsorted(self.ascending, thresholds, side="right").astype(np.int64)
 

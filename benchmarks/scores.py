@@ -115,8 +115,6 @@ class Scores:
             EvaluationError: Not a rate, or one that the data cannot support.
         """
         total = len(self.impostor)
-        if not 0 < fmr < 1:
-            raise EvaluationError(f"a false-match rate lies between 0 and 1, not at {fmr!r}")
         if not self.supports(fmr):
             known = ", ".join(f"{rate:g}" for rate in self.supported_fmrs()) or "none"
             raise EvaluationError(
@@ -178,7 +176,13 @@ class Scores:
         return thresholds, self._fmr(thresholds), self._fnmr(thresholds)
 
     def supports(self, fmr: float) -> bool:
-        """Whether there are impostor comparisons enough for a false-match rate, by the rule of three."""
+        """Whether there are impostor comparisons enough for a false-match rate: see :meth:`threshold_at`.
+
+        Raises:
+            EvaluationError: Not a rate.
+        """
+        if not 0 < fmr < 1:
+            raise EvaluationError(f"a false-match rate lies between 0 and 1, not at {fmr!r}")
         return 3 / len(self.impostor) <= fmr
 
     def _fmr(self, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,8 +4,9 @@ Comparisons share people. A person who looks like many others is in many false m
 ten people tell less than a thousand of two thousand. An interval must come from drawing the people, not the
 comparisons: R. M. Bolle, N. K. Ratha and S. Pankanti, "Error analysis of pattern recognition systems - the subsets
 bootstrap", Computer Vision and Image Understanding 93(1), 2004; R. Fogliato, P. Patil and P. Perona, "Confidence
-intervals for error rates in 1:1 matching tasks", International Journal of Computer Vision, 2024 (arXiv:2306.01198),
-whose vertex bootstrap this is.
+intervals for error rates in 1:1 matching tasks", International Journal of Computer Vision, 2024 (arXiv:2306.01198).
+This is the vertex bootstrap of the latter, without comparisons of a person with his own copy. It has no error where the
+data have none; so published intervals of rates reach as far as Wilson's, too.
 
 Its intervals are too wide rather than too narrow: what is peculiar to a comparison, and to neither of its people, is
 counted up to threefold in the variance (A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2),
@@ -99,14 +100,16 @@ class IdentityBootstrap:
             return None
         return cls(scores.ranked, replicates=replicates, seed=seed)
 
-    def fmr(self, threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    def fmr(self, threshold: ArrayLike) -> NDArray[np.float64]:
         """(R,) the FMR at a threshold, one for all replicates or (R,) one for each."""
         return _ratio(self._impostor.weight(self._ranked.impostor.at_or_above(threshold)), self._impostor.total)
 
-    def fnmr(self, threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    def fnmr(self, threshold: ArrayLike) -> NDArray[np.float64]:
         """(R,) the FNMR at a threshold, one for all replicates or (R,) one for each."""
         accepted = self._genuine.weight(self._ranked.genuine.at_or_above(threshold))
-        return np.where(np.isnan(threshold), np.nan, _ratio(self._genuine.total - accepted, self._genuine.total))
+        return np.where(
+            np.isnan(np.asarray(threshold)), np.nan, _ratio(self._genuine.total - accepted, self._genuine.total)
+        )
 
     def threshold_at(self, fmr: float) -> NDArray[np.float64]:
         """(R,) the threshold for an FMR, as :meth:`~ghostface_edge.benchmarks.scores.Scores.threshold_at` finds it."""
@@ -331,8 +334,8 @@ def _widened(
     _check(replicates, seed)
     if pairs.person is None:
         return interval
-    numbers, rows = np.unique(pairs.person[np.stack([pairs.a, pairs.b], axis=1)], return_inverse=True)
-    rows = rows.reshape(-1, 2).astype(np.int32)
+    numbers, places = np.unique(pairs.person[np.stack([pairs.a, pairs.b], axis=1)], return_inverse=True)
+    rows: NDArray[np.int32] = places.reshape(-1, 2).astype(np.int32)
     weights = draw(len(numbers), replicates, seed)
     mean = np.zeros(replicates)
     for people, own in ((rows[pairs.same, :1], gains[pairs.same]), (rows[~pairs.same], gains[~pairs.same])):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+import tracemalloc
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -129,8 +131,8 @@ def test_weights_are_repetitions(people: int, digits: int, monkeypatch: pytest.M
         ours = np.stack(
             [
                 thresholds,
-                bootstrap.fmr(np.float64(0.2)),
-                bootstrap.fnmr(np.float64(0.2)),
+                bootstrap.fmr(0.2),
+                bootstrap.fnmr(0.2),
                 bootstrap.fnmr(thresholds),
                 bootstrap.equal_error_rate(),
                 bootstrap.auc(),
@@ -223,6 +225,36 @@ def test_ties_where_counting_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rates.points[0].fmr_interval.low == 0
 
 
+@pytest.mark.slow
+def test_all_comparisons_of_lfw_fit_a_small_machine() -> None:
+    rng = np.random.default_rng(0)
+    photos = np.ones(4281, dtype=int)  # as LFW's View 2: 7,701 photos, most people with one or two, a few with many
+    np.add.at(photos, (4281 * rng.random(7701 - 4281) ** 3).astype(int), 1)
+    person = np.repeat(np.arange(4281, dtype=np.int32), photos)
+    a, b = np.triu_indices(len(person), 1)
+    same = person[a] == person[b]
+    people = np.stack([person[a[~same]], person[b[~same]]], axis=1)
+    genuine_people = person[a[same]]
+    del a, b
+    effect = rng.normal(0, 0.02, 4281)
+    impostor = rng.normal(0, 0.1, len(people)) + effect[people[:, 0]] + effect[people[:, 1]]
+    genuine = rng.normal(0.5, 0.1, len(genuine_people))
+    tracemalloc.start()
+    start = time.process_time()
+    scores = Scores(genuine, impostor, genuine_people=genuine_people, impostor_people=people)
+    rates = error_rates(scores)
+    seconds, (_, peak) = time.process_time() - start, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seconds < 20
+    assert peak < 1 << 30  # beside the 0.5 GB of the arguments
+    assert [point.fmr for point in rates.points] == [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6]
+    for point in rates.points[:5]:
+        truth = norm.isf(point.fmr, 0, math.sqrt(0.1**2 + 2 * 0.02**2))
+        assert point.threshold_interval is not None
+        assert point.threshold_interval.low - 0.003 < truth < point.threshold_interval.high + 0.003
+        assert point.threshold_interval.low < point.threshold < point.threshold_interval.high
+
+
 # ---------------------------------------------------------------------------------------------------------------
 # Coverage
 
@@ -244,7 +276,7 @@ def test_intervals_cover_the_truth_where_wilsons_do_not() -> None:
         thresholds = bootstrap.threshold_at(fmr)
         intervals = {
             "Wilson": (at_threshold, 0.2),
-            "fmr": (bootstrap.widen(at_threshold, bootstrap.fmr(np.float64(threshold))), 0.2),
+            "fmr": (bootstrap.widen(at_threshold, bootstrap.fmr(threshold)), 0.2),
             "threshold": (bootstrap.interval(thresholds), true_threshold),
             "fnmr": (bootstrap.widen(scores.at(fmr).fnmr_interval, bootstrap.fnmr(thresholds)), true_fnmr),
             "auc": (bootstrap.interval(bootstrap.auc()), norm.cdf(gap / math.hypot(impostor, genuine))),
