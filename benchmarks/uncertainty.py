@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .pairs import Pairs
 
 REPLICATES = 1000
-"""How often people are drawn anew: enough for the 2.5 % and the 97.5 % point (B. Efron and R. J. Tibshirani, "An
-Introduction to the Bootstrap", 1993, section 13.3)."""
+"""How often people are drawn anew. What is then taken for the 2.5 % point is one between the 1.5 % and the 3.5 % point:
+two standard deviations of a binomial count."""
 
 MIN_PEOPLE = 10
 """With fewer people, replicates say too little about the people who are not there: they may widen an interval, but
@@ -53,7 +53,8 @@ class IdentityBootstrap:
     chosen anew; where no weight is left for a figure, it is NaN. The ``EXACT`` most similar comparisons
     (:mod:`~ghostface_edge.benchmarks.ranking`) are weighed one by one, the others by person and bin of similarity.
 
-    The draws come from the raw bits of PCG64, which NumPy keeps the same in every version (NEP 19).
+    The draws come from the raw bits of PCG64, not from a method of NumPy's Generator, whose stream may change from one
+    version to the next (NEP 19).
 
     Args:
         ranked: The comparisons.

@@ -169,6 +169,8 @@ def test_the_equal_error_rate_is_scikit_learns() -> None:
         ([0.1, math.nan], [0.1], "similarities of the genuine comparisons are not all finite"),
         ([0.1], [math.inf, 0], "similarities of the impostor comparisons are not all finite"),
         ([0.1], [0, -math.inf], "not all finite"),
+        ([1e300], [0.1], "genuine comparisons go from 1e\\+300 to 1e\\+300: thresholds of six decimals"),
+        ([0.1], [-1e10, 0.1], "impostor comparisons go from -1e\\+10 to 0.1"),
     ],
 )
 def test_scores_that_mean_nothing_are_refused(genuine: Any, impostor: Any, message: str) -> None:

@@ -213,6 +213,17 @@ def test_less_similar_comparisons_may_be_counted(photos: int, monkeypatch: pytes
         assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=tolerance)
 
 
+def test_an_area_needs_only_some_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = comparisons(np.random.default_rng(18), 60, 4, gap=0.2).scores()
+    exact = error_rates(scores).auc_interval
+    monkeypatch.setattr(ranking, "_SPLITS", 20)
+    some = error_rates(scores).auc_interval
+    assert exact is not None
+    assert some is not None
+    assert exact != some
+    assert (some.low, some.high) == pytest.approx((exact.low, exact.high), abs=0.02 * (exact.high - exact.low))
+
+
 def test_ties_where_counting_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     case = comparisons(np.random.default_rng(6), 30, digits=1)
     monkeypatch.setattr(ranking, "EXACT", 100)
