@@ -339,13 +339,13 @@ def _widened(
     rows: NDArray[np.int32] = places.reshape(-1, 2).astype(np.int32)
     weights = draw(len(numbers), replicates, seed)
     mean = np.zeros(replicates)
-    for people, own in ((rows[pairs.same, :1], gains[pairs.same]), (rows[~pairs.same], gains[~pairs.same])):
+    for people, gain in ((rows[pairs.same, :1], gains[pairs.same]), (rows[~pairs.same], gains[~pairs.same])):
         if len(people):
             total, gained = np.zeros(replicates), np.zeros(replicates)
             for start in range(0, len(people), _BLOCK):
                 weight = weighed(weights, people[start : start + _BLOCK])
                 total += weight.sum(axis=0, dtype=np.uint32)
-                gained += own[start : start + _BLOCK].astype(np.float32) @ weight.astype(np.float32)
+                gained += gain[start : start + _BLOCK].astype(np.float32) @ weight.astype(np.float32)
             mean += len(people) / len(pairs) * _ratio(gained, total)
     own = _interval(mean, f"bootstrap over {len(numbers):,} people")
     return interval if own is None else wider(interval, own)
