@@ -1,4 +1,4 @@
-"""A folder with a folder of photos for each person: the photos, and pairs drawn from them as LFW's protocol has them."""
+"""A folder that has one of photos for each person: its photos, and pairs of them in the manner of LFW's protocol."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def people_photos(root: str | os.PathLike[str]) -> tuple[Photo, ...]:
             empty += len(photos) == before
     if loose:
         raise EvaluationError(
-            f"{root}: {len(loose)} photos lie in the folder itself, {loose[0]!r} among them, and nothing says who is on "
-            "them. Each person's photos belong in a folder named after the person"
+            f"{root}: {len(loose)} photos lie in the folder itself, {loose[0]!r} among them, and nothing says who is "
+            "on them. Each person's photos belong in a folder named after the person"
         )
     people = len({photo.person for photo in photos})
     if people < 2:
@@ -132,7 +132,9 @@ def _people(photos: Sequence[Photo], name: str) -> list[list[Photo]]:
     for photo in sorted(photos):
         people.setdefault(photo.person, []).append(photo)
     if "" in people:
-        raise EvaluationError(f"{name}: nobody says who is on {people[''][0].path!r}; pairs are drawn among known people")
+        raise EvaluationError(
+            f"{name}: nobody says who is on {people[''][0].path!r}; pairs are drawn among known people"
+        )
     return list(people.values())
 
 

@@ -45,10 +45,14 @@ class PhotoSource(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As above."""
+        ...
 
     @property
-    def aligned(self) -> bool: ...
+    def aligned(self) -> bool:
+        """As above."""
+        ...
 
     def read(self, photo: Photo) -> bytes:
         """The bytes of a photo's file.
