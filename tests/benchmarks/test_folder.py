@@ -113,6 +113,9 @@ def test_links(tmp_path: Path) -> None:
     (root / "Ann" / "loop").symlink_to("..")  # no folder inside a person's folder is entered
     (root / "Ann" / "nothing.jpg").symlink_to("missing.jpg")
     assert len(people_photos(root)) == 3
+    (root / "Ann" / "round.jpg").symlink_to("round.jpg")
+    with pytest.raises(EvaluationError, match="cannot be read as a folder of people: Too many levels of symbolic"):
+        people_photos(root)
 
 
 @pytest.mark.parametrize("kind", ["symbolic", "hard", "folder"])
@@ -204,7 +207,7 @@ def test_draws_are_fair() -> None:
     chosen: Counter[Photo] = Counter()
     for seed in range(3000):
         rows = listed(sampled_pairs([*photos, *crowd(*[2] * 8)[8:]], 4, seed=seed, folds=2, name="x"))
-        for a, b, same, fold in rows:
+        for a, b, same, _ in rows:
             if same:
                 persons[a.person] += 1
             else:

@@ -122,5 +122,5 @@ def test_other_files(file: Path, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="line 1: byte 0xff is not UTF-8"):
         read_csv_pairs(file)
     file.write_bytes(b"a,b,same\n1\0.jpg,2.jpg,1\n")
-    with pytest.raises(EvaluationError, match="line 2: .*NUL|no path"):
+    with pytest.raises(EvaluationError, match=r"line 2: (.*NUL|.*no path)"):
         read_csv_pairs(file)

@@ -99,7 +99,7 @@ def test_what_cannot_be_read(folder: PhotoFolder) -> None:
 
 def test_missing_photos_are_counted(folder: PhotoFolder, tmp_path: Path) -> None:
     photos = [Photo("", name) for name in ("z.jpg", "empty.jpg", "y.jpg", "x" * 300, "empty.jpg/1.jpg")]
-    with pytest.raises(EvaluationError, match="4 of 5 photos are not in .*people, 'z.jpg' among them"):
+    with pytest.raises(EvaluationError, match=r"4 of 5 photos are not in .*people, 'z.jpg' among them"):
         folder.check(photos)
     with pytest.raises(EvaluationError, match="there is no folder"):
         PhotoFolder(tmp_path / "none").check([])
