@@ -30,7 +30,8 @@ MAX_CONTAINERS = 16
 
 _NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
 
-_ESCAPES = tuple(b"\\" + letter for letter in (b"x", b"t", b"n", b"r", b"'", b'"'))  # of Python 2's repr, but for \\\\
+# What Python 2's repr of a byte string writes after a backslash, but for a second backslash.
+_ESCAPES = tuple(b"\\" + letter for letter in (b"x", b"t", b"n", b"r", b"'", b'"'))
 _MAX_LINE = 1 << 22  # bytes of a string's repr; a crop of 112 x 112 pixels takes 150,000 at most
 _INDEX = re.compile(rb"[0-9]{1,10}")
 
