@@ -42,11 +42,11 @@ table { border-collapse: collapse; font-size: .92rem }
 td small, th small { display: block; color: var(--faint); font-size: .86em }
 td, th { padding: .28rem .9rem .28rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid) }
 thead th { vertical-align: bottom; border-bottom: 2px solid var(--grid) } tbody th { font-weight: 600 }
-table.figures { overflow-wrap: normal } table.figures :is(td, thead th + th) { text-align: right;
-  font-variant-numeric: tabular-nums; white-space: nowrap }
-table.figures tbody th:not(:only-child) { min-width: 3rem; max-width: 15rem }
+table.figures { overflow-wrap: normal } table.figures :is(td, thead th + th) { text-align: right }
+table.figures td { font-variant-numeric: tabular-nums; white-space: nowrap }
+table.figures th { min-width: 4.2rem; max-width: 15rem }
 table.figures td.note { text-align: left; color: var(--faint) }
-table.names { overflow-wrap: break-word } table.names td { max-width: 24rem }
+table.names { overflow-wrap: break-word } table.names :is(td, th) { min-width: 7rem; max-width: 24rem }
 table.facts th { width: 9.5rem; font-weight: 400; color: var(--faint) }
 code { font: .88em ui-monospace, monospace } pre { overflow-x: auto; background: var(--shade); padding: .7rem .9rem;
   white-space: pre-wrap } dt { font-weight: 600; margin-top: .7rem } dd { margin: 0 }
