@@ -18,7 +18,8 @@ from .embedding_cache import EmbeddingCache
 from .enrolment import Enrolment, enrol
 from .evaluation import Evaluation
 from .identification import identify
-from .ijb import IjbLists, evaluate_templates
+from .ijb import evaluate_ijb
+from .ijb_lists import IjbLists
 from .metrics import ErrorRates, Scores, cross_validate, error_rates
 from .pairs import Pairs
 from .photos import Photo, PhotoSource
@@ -131,23 +132,28 @@ class Evaluator:
 
         return self._run(photos, judge)
 
-    def templates(self, lists: IjbLists) -> Results:
+    def templates(self, lists: IjbLists, *, detector_score: bool = False) -> Results:
         """Verification of templates, each of one or more photos, as IJB-B and IJB-C define it.
+
+        Args:
+            lists: What is compared.
+            detector_score: Weigh each photo with the confidence of the detector that found its landmarks.
 
         Raises:
             GhostFaceError: As :meth:`pairs`.
         """
 
         def judge(faces: Enrolment) -> tuple[Evaluation, Answers]:
-            result = evaluate_templates(faces, lists)
+            found = evaluate_ijb(faces, lists, detector_score=detector_score)
             evaluation = self._evaluation(
-                lists.name,
+                f"{lists.name} 1:1, {found.templates:,} templates",
                 faces,
-                failed_pairs=result.failed_pairs,
-                pairs=error_rates(result.scores),
-                pair_curve=Curve.of(result.scores),
+                failed_pairs=found.failed_genuine + found.failed_impostor,
+                failed_templates=len(found.failed_templates),
+                pairs=found.rates,
+                pair_curve=Curve.of(found.scores),
             )
-            return evaluation, Answers(faces.system, None, result.scores)
+            return evaluation, Answers(faces.system, None, found.scores)
 
         return self._run(lists.photos, judge)
 

@@ -29,6 +29,7 @@ class Evaluation:
         computed: Photos that were embedded in this run; the others came from the cache.
         failed_pairs: Comparisons of the protocol's list with a photo that was not enrolled; they are answered
             "different".
+        failed_templates: Templates of which no photo was enrolled, where the protocol compares templates.
         accuracy: Cross-validated accuracy, where the protocol has folds.
         accuracy_interval: Of the mean accuracy.
         pairs: Error rates over the protocol's list of pairs, where it has one.
@@ -48,6 +49,7 @@ class Evaluation:
     seconds: float
     computed: int
     failed_pairs: int = 0
+    failed_templates: int = 0
     accuracy: CrossValidation | None = field(default=None, repr=False)
     accuracy_interval: Interval | None = None
     pairs: ErrorRates | None = field(default=None, repr=False)
@@ -76,6 +78,7 @@ class Evaluation:
             "people": self.people,
             "failures": [{"photo": failure.photo.path, "reason": failure.reason} for failure in self.failures],
             "failed_pairs": self.failed_pairs,
+            "failed_templates": self.failed_templates,
             "accuracy": plain(self.accuracy),
             "accuracy_interval": plain(self.accuracy_interval),
             "pairs": plain(self.pairs),

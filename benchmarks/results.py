@@ -8,6 +8,7 @@ from typing import Any
 
 from .comparison import Comparison
 from .evaluation import Evaluation
+from .identification import OpenSet
 from .interval import Interval
 from .metrics import ErrorRates, OperatingPoint
 from .tables import markdown, plain
@@ -60,7 +61,7 @@ def _details(evaluation: Evaluation, table: Table) -> list[str]:
     if evaluation.failures:
         named = ", ".join(failure.photo.path for failure in evaluation.failures[:3])
         more = ", ..." if len(evaluation.failures) > 3 else ""
-        lines.append(f"failed    {len(evaluation.failures)} photos ({evaluation.failed_pairs} pairs): {named}{more}")
+        lines.append(f"failed    {len(evaluation.failures):,} photos ({evaluation.failed_pairs:,} pairs): {named}{more}")
     parts = ["\n".join(lines)]
     if evaluation.accuracy is not None:
         folds = evaluation.accuracy
@@ -123,8 +124,13 @@ def _overview(evaluations: Sequence[Evaluation], table: Table) -> list[str]:
         for point in first.steadiest.points:
             column(f"TAR at FMR {point.fmr:g}, %", [_tar(rate, point) for rate in rates])
     if first.identification is not None:
-        for head, cell in first.identification.columns():
-            column(head, [dict(item.identification.columns())[head] for item in evaluations if item.identification])
+        found = [item.identification for item in evaluations if item.identification is not None]
+        for rank in (1, 5):
+            if rank <= len(first.identification.closed.cmc):
+                column(f"rank {rank}, %", [_percent(item.closed.at(rank).rate.mean) for item in found])
+        opened = [item.open for item in found if item.open is not None]
+        for index, wanted in enumerate(opened[0].points if opened else ()):
+            column(f"FNIR at FPIR {wanted.fpir:g}, %", [_fnir(item, index) for item in opened])
     notes = []
     if first.steadiest is not None:
         which = "the protocol's pairs" if first.all_pairs is None else "all pairs"
@@ -164,6 +170,10 @@ def _beside(comparisons: Sequence[Comparison], table: Table) -> list[str]:
 def _tar(rates: ErrorRates | None, wanted: OperatingPoint) -> str:
     found = [] if rates is None else [point for point in rates.points if point.fmr == wanted.fmr]
     return _percent(found[0].true_matches.value) if found else "-"
+
+
+def _fnir(opened: OpenSet, index: int) -> str:
+    return _percent(opened.points[index].fnir.mean) if index < len(opened.points) else "-"
 
 
 def _percent(value: float) -> str:

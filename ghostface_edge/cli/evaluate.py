@@ -18,7 +18,7 @@ from .options import FLIP, JSON, MAX_PIXELS, NO_THREADS, VERBOSE, all_of, full_p
 from .output import answer, check_place, report, without_notices, write_file
 
 
-def _benchmarks(module: str) -> Any:
+def benchmarks(module: str) -> Any:
     """A module of the benchmarks, by name: the folder stands beside this package in a checkout, inside it installed."""
     return import_module(f"ghostface_edge.benchmarks.{module}")
 
@@ -60,7 +60,7 @@ _DETECTORS = click.option(
     metavar="NAME",
     help="yunet, yunet-fast, yunet-plain, yunet-opencv or scrfd:FILE, as elsewhere; or several.  [default: yunet]",
 )
-_JOBS = click.option(
+JOBS = click.option(
     "--jobs",
     type=click.IntRange(min=1),
     default=1,
@@ -68,7 +68,7 @@ _JOBS = click.option(
     metavar="N",
     help="Worker processes, each with one thread.",
 )
-_CACHE = all_of(
+CACHE = all_of(
     click.option(
         "--cache",
         metavar="FILE",
@@ -87,14 +87,14 @@ _REPORTS = all_of(
     ),
     click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown."),
 )
-_ALIGNED = click.option(
+ALIGNED = click.option(
     "--aligned", is_flag=True, help="The pictures are crops, aligned to the ArcFace template: look for no faces."
 )
 _SEED = click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides what is drawn.")
 
-_measured = all_of(_SYSTEMS, _JOBS, _CACHE, _REPORTS, NO_THREADS, JSON, VERBOSE)
+_measured = all_of(_SYSTEMS, JOBS, CACHE, _REPORTS, NO_THREADS, JSON, VERBOSE)
 """Options of a verb that needs no detector."""
-_found = all_of(_DETECTORS, MAX_PIXELS, _ALIGNED, _measured)
+_found = all_of(_DETECTORS, MAX_PIXELS, ALIGNED, _measured)
 """Options of a verb whose photos need one."""
 
 _WORST = 12  # of each kind on a contact sheet
@@ -116,7 +116,7 @@ def evaluate(context: click.Context) -> None:
 @_found
 def lfw(photos: str, pairs: str, **options: Any) -> None:
     """Verification on LFW: View 2 in 10 folds, and every comparison among its photos."""
-    listed = _benchmarks("pairs").read_lfw_pairs(pairs)
+    listed = benchmarks("pairs").read_lfw_pairs(pairs)
     _run(_folder(photos, options), lambda evaluator: evaluator.pairs(listed), **options)
 
 
@@ -125,7 +125,7 @@ def lfw(photos: str, pairs: str, **options: Any) -> None:
 @_measured
 def bin_file(file: str, **options: Any) -> None:
     """Verification on a set of aligned crops as InsightFace publishes them: lfw.bin, cfp_fp.bin, agedb_30.bin ..."""
-    found = _benchmarks("bin_file").read_bin(file)
+    found = benchmarks("bin_file").read_bin(file)
     _run(found, lambda evaluator: evaluator.pairs(found.pairs), **options)
 
 
@@ -138,7 +138,7 @@ def pair_list(file: str, photos: str | None, **options: Any) -> None:
 
     Optional columns: fold, for cross-validated accuracy; person_a and person_b, for intervals that know who is who.
     """
-    listed = _benchmarks("pair_csv").read_csv_pairs(file)
+    listed = benchmarks("pair_csv").read_csv_pairs(file)
     folder = os.path.dirname(file) or os.curdir if photos is None else photos
     _run(_folder(folder, options), lambda evaluator: evaluator.pairs(listed), **options)
 
@@ -155,12 +155,12 @@ def pair_list(file: str, photos: str | None, **options: Any) -> None:
 @_found
 def people(photos: str, sample: int | None, seed: int, **options: Any) -> None:
     """Verification on DIR/PERSON/*.jpg: every photo against every other."""
-    found = _benchmarks("folder").people_photos(photos)
+    found = benchmarks("folder").people_photos(photos)
     name = f"all pairs of {os.path.basename(os.path.abspath(photos))}"
     if sample is None:
         _run(_folder(photos, options), lambda evaluator: evaluator.people(found, name), **options)
         return
-    drawn = _benchmarks("folder").sampled_pairs(found, sample, seed=seed, name=f"{name}, {sample} drawn, seed {seed}")
+    drawn = benchmarks("folder").sampled_pairs(found, sample, seed=seed, name=f"{name}, {sample} drawn, seed {seed}")
     _run(_folder(photos, options), lambda evaluator: evaluator.pairs(drawn), **options)
 
 
@@ -178,7 +178,7 @@ def people(photos: str, sample: int | None, seed: int, **options: Any) -> None:
 @_found
 def identify(photos: str, repeats: int, seed: int, **options: Any) -> None:
     """Identification on DIR/PERSON/*.jpg: rank 1 and 5 among enrolled people, and errors with strangers."""
-    found = _benchmarks("folder").people_photos(photos)
+    found = benchmarks("folder").people_photos(photos)
     name = f"identification in {os.path.basename(os.path.abspath(photos))}"
     _run(
         _folder(photos, options),
@@ -188,17 +188,21 @@ def identify(photos: str, repeats: int, seed: int, **options: Any) -> None:
 
 
 @evaluate.command(short_help="Template verification on IJB-B or IJB-C.")
+@click.argument("name", metavar="IJB-B|IJB-C")
 @click.argument("folder", metavar="DIR")
+@click.option(
+    "--detector-score", is_flag=True, help="Weigh each image with the confidence of the detector behind the lists."
+)
 @_measured
-def ijb(folder: str, **options: Any) -> None:
-    """Verification of templates on IJB-B or IJB-C, in the layout of InsightFace: DIR/meta/*.txt and DIR/loose_crop."""
-    lists = _benchmarks("ijb").read_ijb(folder)
-    source = _benchmarks("photos").PhotoFolder(Path(folder) / "loose_crop")
-    _run(source, lambda evaluator: evaluator.templates(lists), **options)
+def ijb(name: str, folder: str, detector_score: bool, **options: Any) -> None:
+    """Verification of templates, in the layout of InsightFace: DIR/meta/ijbb_*.txt and images in DIR/loose_crop."""
+    lists = benchmarks("ijb_lists").read_ijb(Path(folder) / "meta", name=name)
+    source = benchmarks("photos").PhotoFolder(Path(folder) / "loose_crop")
+    _run(source, lambda evaluator: evaluator.templates(lists, detector_score=detector_score), **options)
 
 
 def _folder(photos: str, options: dict[str, Any]) -> Any:
-    return _benchmarks("photos").PhotoFolder(Path(photos), aligned=options.pop("aligned"))
+    return benchmarks("photos").PhotoFolder(Path(photos), aligned=options.pop("aligned"))
 
 
 def _run(
@@ -220,23 +224,23 @@ def _run(
         if place is not None:
             check_place(place)
     if html_file is not None or plots_folder is not None:
-        _benchmarks("curves").require_matplotlib()
+        benchmarks("curves").require_matplotlib()
     with ExitStack() as stack:
-        kept = None if no_cache else stack.enter_context(_benchmarks("embedding_cache").EmbeddingCache.open(cache))
-        evaluator = _benchmarks("accuracy").Evaluator(
+        kept = None if no_cache else stack.enter_context(benchmarks("embedding_cache").EmbeddingCache.open(cache))
+        evaluator = benchmarks("accuracy").Evaluator(
             _systems(**options), source, cache=kept, jobs=jobs, worst=0 if worst_file is None else _WORST
         )
         results = protocol(evaluator)
     if plots_folder is not None:
-        for path in _benchmarks("curves").write_curves(plots_folder, results.evaluations):
+        for path in benchmarks("curves").write_curves(plots_folder, results.evaluations):
             report("note", f"written {path}")
     if html_file is not None:
-        page = _benchmarks("evaluation_report").to_html(results, command=shlex.join(["ghostface-edge", *sys.argv[1:]]))
+        page = benchmarks("evaluation_report").to_html(results, command=shlex.join(["ghostface-edge", *sys.argv[1:]]))
         write_file(html_file, page.encode())
         report("note", f"written {html_file}")
     if worst_file is not None:
         errors = [error for evaluation in results.evaluations for error in evaluation.worst]
-        _benchmarks("contact_sheet").write_contact_sheet(worst_file, errors, source)
+        benchmarks("contact_sheet").write_contact_sheet(worst_file, errors, source)
         report("note", f"written {worst_file}: it shows real people, keep it to yourself")
     answer(results.to_dict(), results.to_text(as_markdown=as_markdown), as_json)
 
@@ -251,7 +255,7 @@ def _systems(
     max_pixels: int | None = None,
 ) -> list[Any]:
     """One system for each combination of what was named."""
-    make = _benchmarks("system").System
+    make = benchmarks("system").System
     everything = itertools.product(models or (None,), detectors or (None,), runtimes or (None,), precisions or (None,))
     return [
         make(
