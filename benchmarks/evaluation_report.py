@@ -276,16 +276,12 @@ def _data(first: Evaluation) -> str:
 
 
 def _curves(evaluations: Sequence[Evaluation]) -> str:
-    if not any(item.pair_curve or item.all_curve for item in evaluations):
-        return ""
-    parts = []
-    for name, draw in curves.FIGURES.items():
-        drawing = _inline(curves.to_svg(draw(evaluations)), name)
-        parts.append(
-            f'<figure><div class="box" tabindex="0" role="group" aria-label="{name}, figure">{drawing}</div>'
-            f"<figcaption>{escape(definitions.CAPTIONS[name])}</figcaption></figure>"
-        )
-    return "\n".join(parts)
+    return "\n".join(
+        f'<figure><div class="box" tabindex="0" role="group" aria-label="figure">'
+        f"{_inline(curves.to_svg(curves.FIGURES[name](evaluations)), name)}</div>"
+        f"<figcaption>{escape(definitions.CAPTIONS[name])}</figcaption></figure>"
+        for name in curves.drawable(evaluations)
+    )
 
 
 def _inline(svg: bytes, name: str) -> str:
