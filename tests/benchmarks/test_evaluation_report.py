@@ -94,7 +94,7 @@ def identification(strangers: bool = True) -> Identification:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def results(make_evaluation: MakeEvaluation) -> Results:
     """Two systems with everything that a report can show."""
     failures = tuple(Failure(Photo(f"P{row}", f"P{row}/{row}.jpg"), f"no face found, case {row}") for row in range(60))
@@ -125,8 +125,19 @@ def html(results: Results, **changes: Any) -> str:
     return to_html(results, **{**values, **changes})
 
 
-def test_every_figure_stands_beside_its_interval_and_its_counts(results: Results) -> None:
-    text = Page(html(results)).text
+@pytest.fixture(scope="module")
+def report(results: Results) -> str:
+    """Their page."""
+    return html(results)
+
+
+@pytest.fixture(scope="module")
+def text(report: str) -> str:
+    """What a reader reads in it."""
+    return Page(report).text
+
+
+def test_every_figure_stands_beside_its_interval_and_its_counts(results: Results, text: str) -> None:
     for evaluation in results.evaluations:
         folds = evaluation.accuracy
         assert folds is not None
@@ -151,8 +162,7 @@ def test_every_figure_stands_beside_its_interval_and_its_counts(results: Results
                 assert f"{missed.total - missed.count:,} of {rates.genuine:,}" in text
 
 
-def test_what_the_data_cannot_support_is_said_with_the_reason(results: Results) -> None:
-    text = Page(html(results)).text
+def test_what_the_data_cannot_support_is_said_with_the_reason(text: str) -> None:
     assert (
         "1e-4 not supported: an FMR of 1e-4 takes 30,000 impostor comparisons (rule of three), and there are 19,500"
         in text
@@ -165,16 +175,14 @@ def test_what_the_data_cannot_support_is_said_with_the_reason(results: Results) 
     assert "Open set: left out, too few strangers." in text
 
 
-def test_every_failure_is_listed_with_its_reason(results: Results) -> None:
-    text = Page(html(results)).text
+def test_every_failure_is_listed_with_its_reason(text: str) -> None:
     for row in range(60):
         assert f"P{row}/{row}.jpg P{row} no face found, case {row}" in text
     assert "60 of 200 photos (30.00%). They are in 9 of the protocol's pairs." in text
     assert "None: all 200 photos were enrolled." in text
 
 
-def test_differences_come_with_what_they_mean(results: Results) -> None:
-    text = Page(html(results)).text
+def test_differences_come_with_what_they_mean(results: Results, text: str) -> None:
     # 2 * (C(15, 0) + ... + C(15, 4)) / 2 ** 15 = 2 * 1941 / 32768
     assert "net int8, yunet, LiteRT 2.3.0 −1.25 −2.00 to −0.50 worse 11 4 0.118" in text
     assert "net int8, yunet, LiteRT 2.3.0 +0.40 −0.10 to +0.90 may be chance +3.00 +1.00 to +5.00 better" in text
@@ -185,8 +193,7 @@ def test_differences_come_with_what_they_mean(results: Results) -> None:
     assert "Hold p against 0.025" in text
 
 
-def test_the_reader_learns_what_ran_on_what_and_how(results: Results) -> None:
-    text = Page(html(results)).text
+def test_the_reader_learns_what_ran_on_what_and_how(text: str) -> None:
     for words in (
         "all pairs, people",
         "200 photos of 40 people",
@@ -225,7 +232,7 @@ def test_lfw_comes_with_its_caveats(make_evaluation: MakeEvaluation) -> None:
     assert "press photos" in Page(html(Results((make_evaluation(protocol="LFW View 2"),)))).text
 
 
-def test_names_are_text_and_nothing_else(results: Results) -> None:
+def test_names_are_text_and_nothing_else(results: Results, report: str) -> None:
     first, second = results.evaluations
     photo = Photo(EVIL, EVIL)
     changes: dict[str, Any] = {
@@ -240,7 +247,7 @@ def test_names_are_text_and_nothing_else(results: Results) -> None:
         (replace(results.comparisons[0], baseline=system),),
     )
     text = html(evil, command=EVIL, title=EVIL, software={EVIL: EVIL}, device=EVIL)
-    page, plain = Page(text), Page(html(results))
+    page, plain = Page(text), Page(report)
     assert set(page.tags) == set(plain.tags)
     assert {key for key, _ in page.attributes} == {key for key, _ in plain.attributes}
     assert text.count(SAID + "\\n\\x00\\udcff\\u202e$x^{") > 20
@@ -248,19 +255,18 @@ def test_names_are_text_and_nothing_else(results: Results) -> None:
     assert not re.search(r"[\0\u202e]", text)
 
 
-def test_the_page_needs_and_runs_nothing_else(results: Results) -> None:
-    text = html(results)
-    page = Page(text)
+def test_the_page_needs_and_runs_nothing_else(report: str) -> None:
+    page = Page(report)
     assert not {"script", "iframe", "object", "embed", "img", "base", "form", "image", "metadata"} & set(page.tags)
     assert not [key for key, _ in page.attributes if key.startswith("on")]
     ids = page.values("id")
     assert len(ids) == len(set(ids))
     references = page.values("href") + page.values("src") + page.values("aria-labelledby")
     assert {reference.lstrip("#") for reference in references} - set(ids) == {"data:,"}
-    assert set(re.findall(r"url\(#([^)]*)\)", text)) <= set(ids)
-    assert text.count("url(") == text.count("url(#")
-    assert "@import" not in text
-    assert "@font-face" not in text
+    assert set(re.findall(r"url\(#([^)]*)\)", report)) <= set(ids)
+    assert report.count("url(") == report.count("url(#")
+    assert "@import" not in report
+    assert "@font-face" not in report
     (policy,) = [value for value in page.values("content") if "default-src" in value]
     assert "default-src 'none'" in policy
     assert "script-src" not in policy
@@ -271,16 +277,16 @@ def test_the_page_needs_and_runs_nothing_else(results: Results) -> None:
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:]))
 
 
-def test_pictures_take_their_colours_from_the_page(results: Results) -> None:
-    drawings = "".join(re.findall("<svg.*?</svg>", html(results), re.DOTALL))
+def test_pictures_take_their_colours_from_the_page(report: str) -> None:
+    drawings = "".join(re.findall("<svg.*?</svg>", report, re.DOTALL))
     assert "var(--ink)" in drawings
     for colour in ("#1f2429", "#57606a", "#d5dae0", "#eceff2", "#ffffff"):
         assert colour not in drawings
 
 
-def test_the_same_results_make_the_same_page(results: Results) -> None:
+def test_the_same_results_make_the_same_page(results: Results, report: str) -> None:
     zone = timezone(timedelta(hours=5))
-    assert html(results) == html(results, date=datetime(2026, 11, 27, 8, 4, tzinfo=zone))
+    assert report == html(results, date=datetime(2026, 11, 27, 8, 4, tzinfo=zone))
 
 
 def test_sections_without_figures_are_left_out(make_evaluation: MakeEvaluation) -> None:
