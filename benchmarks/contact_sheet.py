@@ -82,7 +82,7 @@ def _sheet(worst: Sequence[WorstError], source: PhotoSource) -> Pillow.Image:
 def _draw(
     sheet: Pillow.Image, draw: ImageDraw.ImageDraw, error: WorstError, source: PhotoSource, left: int, top: int
 ) -> None:
-    draw.line((left + _GAP, top + _CELL[1] - 1, left + _CELL[0] - _GAP, top + _CELL[1] - 1), fill=_FRAME)
+    draw.line((left + _GAP, top + _CELL[1] - 1, left + _CELL[0] - _GAP - 1, top + _CELL[1] - 1), fill=_FRAME)
     said = "taken for one person" if error.kind == FALSE_MATCH else "taken for two people"
     title = f"{error.kind}, {said}: similarity {error.similarity:.3f}"
     draw.text((left + _GAP, top + _GAP), _fit(draw, title, 14, 2 * _PHOTO + _GAP), fill=_INK, font=_font(14))

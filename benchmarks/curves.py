@@ -46,7 +46,7 @@ _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.
 _GENUINE, _IMPOSTOR = _COLOURS[0], _COLOURS[1]
 _DPI = 160
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": FAINT,
     "axes.grid": True,
@@ -177,16 +177,64 @@ def histogram_figure(evaluations: Sequence[Evaluation]) -> Figure:
     return figure
 
 
+def cmc_figure(evaluations: Sequence[Evaluation]) -> Figure:
+    """The cumulative match characteristic: the closed-set identification rate over the rank, with its intervals.
+
+    Args:
+        evaluations: Systems on one data set.
+
+    Raises:
+        EvaluationError: No system, several data sets, or an evaluation without identification.
+        RuntimeMissingError: matplotlib is not installed.
+    """
+    check_one_data_set(evaluations)
+    with _style():
+        figure = _figure(4.4 + 0.2 * len(evaluations))
+        axes = figure.subplots()
+        axes.set_title(_title("CMC", evaluations, "everybody enrolled"), loc="left", fontsize=11, pad=10)
+        axes.set_xlabel("rank")
+        axes.set_ylabel("share of searches with the right person up to this rank")
+        axes.set_xticks((1, 5, 10, 15, 20))
+        axes.yaxis.set_major_formatter(_percent)
+        for index, item in enumerate(evaluations):
+            if item.identification is None:
+                raise EvaluationError("an evaluation without identification has no CMC")
+            points = item.identification.closed.cmc
+            ranks, colour = [point.rank for point in points], _COLOURS[index % len(_COLOURS)]
+            low, high = zip(*((point.interval.low, point.interval.high) for point in points))
+            axes.fill_between(ranks, low, high, color=colour, alpha=0.12, linewidth=0)
+            axes.plot(
+                ranks,
+                [point.rate.mean for point in points],
+                color=colour,
+                marker=_MARKERS[index % len(_MARKERS)],
+                markersize=5,
+                markeredgecolor="white",
+                linestyle=_DASHES[index // len(_COLOURS) % len(_DASHES)],
+                label=f"{printable(item.system.label)}; rank 1 {points[0].rate.mean:.2%}",
+            )
+        figure.legend(loc="outside lower center", handlelength=3.2)
+    return figure
+
+
 FIGURES: dict[str, Callable[[Sequence[Evaluation]], Figure]] = {
     "roc": roc_figure,
     "det": det_figure,
     "histogram": histogram_figure,
+    "cmc": cmc_figure,
 }
 """Every picture by the name of its file."""
 
 
+def drawable(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+    """Names of the pictures that there are figures for."""
+    curves = all(item.pair_curve or item.all_curve for item in evaluations)
+    searches = all(item.identification for item in evaluations)
+    return tuple(name for name in FIGURES if (searches if name == "cmc" else curves))
+
+
 def write_curves(folder: str | os.PathLike[str], evaluations: Sequence[Evaluation]) -> tuple[Path, ...]:
-    """Write every picture as PNG and as SVG.
+    """Write every picture that there are figures for, as PNG and as SVG.
 
     Args:
         folder: Where to; it is made if need be, and files of the same names in it are replaced.
@@ -196,14 +244,15 @@ def write_curves(folder: str | os.PathLike[str], evaluations: Sequence[Evaluatio
         The files.
 
     Raises:
-        EvaluationError: No system, several data sets, or an evaluation without a curve.
+        EvaluationError: No system, or several data sets.
         OptionError: A file cannot be written.
         RuntimeMissingError: matplotlib is not installed.
     """
-    place = Path(folder)
+    check_one_data_set(evaluations)
+    place = Path(os.fsdecode(folder))
     paths = []
-    for name, draw in FIGURES.items():
-        figure = draw(evaluations)
+    for name in drawable(evaluations):
+        figure = FIGURES[name](evaluations)
         for write, suffix in ((write_png, "png"), (write_svg, "svg")):
             paths.append(place / f"{name}.{suffix}")
             write(paths[-1], figure)
@@ -476,7 +525,7 @@ def _saved(figure: Figure, form: str, metadata: dict[str, None], **options: Any)
 
 def _write(path: str | os.PathLike[str], data: bytes) -> None:
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(os.fsdecode(path)).parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(data)
     except (OSError, ValueError) as error:  # a zero byte in the path is a ValueError

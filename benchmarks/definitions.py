@@ -16,6 +16,10 @@ CAPTIONS = {
         "How similar comparisons of one person and of two people are, with the threshold for each FMR. The vertical "
         "axis is logarithmic: what decides about errors are the tails."
     ),
+    "cmc": (
+        "CMC: the share of searches whose right person is among the most similar people, up to a rank, with everybody "
+        "enrolled. Higher is better. Bands are 95 % intervals."
+    ),
 }
 """Under each picture."""
 
@@ -95,10 +99,15 @@ METHODS = (
         "people are not independent; on its own this interval is then too narrow."
     ),
     (
-        "Bootstrap over people: the figure is computed anew for many random draws of people with replacement, all "
+        "Bootstrap over people: the figure is computed anew for 1,000 random draws of people with replacement, all "
         "comparisons of a person together, thresholds chosen anew in each draw; the interval holds 95 % of the results "
-        "(B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, 1993; for biometrics R. M. Bolle et al., "
-        "Computer Vision and Image Understanding 93, 2004). Differences of two systems use the same draws for both."
+        "(R. M. Bolle et al., Computer Vision and Image Understanding 93, 2004; R. Fogliato et al., International "
+        "Journal of Computer Vision, 2024). It is rather too wide than too narrow (A. B. Owen, Annals of Applied "
+        "Statistics 1, 2007). Differences of two systems use the same draws for both."
+    ),
+    (
+        "Newcombe: for the difference of two rates, from the Wilson interval of each (R. G. Newcombe, Statistics in "
+        "Medicine 17, 1998, method 10). It takes the systems as independent; for the same photos that is too wide."
     ),
     (
         "The wider of two: at each end the one that reaches further, because a bootstrap cannot produce errors that "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from html import escape
+from typing import Union
 from xml.etree import ElementTree
 
 from ghostface_edge.doctor import look_at_machine, versions
@@ -33,17 +34,20 @@ body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .5rem }
 h2 { font-size: 1.25rem; margin: 2.8rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--grid) }
 h3 { font-size: 1.02rem; margin: 1.8rem 0 .4rem }
-p, li, dd { max-width: 46rem } p.note, caption, figcaption, footer { color: var(--faint); font-size: .9rem }
+p, li, dd { max-width: 46rem } p.note, figcaption { color: var(--faint); font-size: .9rem }
 a { color: var(--link) } nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; padding: 0 }
 .box { overflow-x: auto; margin: .8rem 0 } .box:focus-visible { outline: 2px solid var(--link) }
 .long { max-height: 26rem; overflow-y: auto }
-table { border-collapse: collapse; font-size: .92rem } caption { text-align: left; padding-bottom: .4rem }
+table { border-collapse: collapse; font-size: .92rem }
+td small, th small { display: block; color: var(--faint); font-size: .86em }
 td, th { padding: .28rem .9rem .28rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid) }
 thead th { vertical-align: bottom; border-bottom: 2px solid var(--grid) } tbody th { font-weight: 600 }
-table.figures { overflow-wrap: normal } table.figures :is(td, thead th + th) { text-align: right;
-  font-variant-numeric: tabular-nums; white-space: nowrap }
-table.figures tbody th { min-width: 9rem } table.figures td.note { text-align: left; color: var(--faint) }
-table.facts th { white-space: nowrap; font-weight: 400; color: var(--faint) } table.facts td { min-width: 12rem }
+table.figures { overflow-wrap: normal } table.figures :is(td, thead th + th) { text-align: right }
+table.figures td { font-variant-numeric: tabular-nums; white-space: nowrap }
+table.figures th { min-width: 4.2rem; max-width: 15rem }
+table.figures td.note { text-align: left; color: var(--faint) }
+table.names { overflow-wrap: break-word } table.names :is(td, th) { min-width: 7rem; max-width: 24rem }
+table.facts th { width: 9.5rem; font-weight: 400; color: var(--faint) }
 code { font: .88em ui-monospace, monospace } pre { overflow-x: auto; background: var(--shade); padding: .7rem .9rem;
   white-space: pre-wrap } dt { font-weight: 600; margin-top: .7rem } dd { margin: 0 }
 figure { margin: 1.2rem 0 } figure svg { display: block; width: 100%; min-width: 32rem; max-width: 50rem; height: auto }
@@ -52,6 +56,9 @@ svg * { stroke-linejoin: round } .warning { border-left: 5px solid var(--bad); p
   .box { overflow: visible } figure, tr { break-inside: avoid } h2, h3 { break-after: avoid }
   figure svg { min-width: 0 } }
 """
+
+Cell = Union[str, tuple[str, ...]]
+"""Of a table: a text, and what stands below it in small letters."""
 
 # A browser that reads this loads nothing and runs nothing, whatever a name in the report manages to say.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -131,38 +138,53 @@ def _lead(results: Results) -> str:
 
 def _overview(evaluations: Sequence[Evaluation]) -> str:
     first = evaluations[0]
-    heads, columns = ["not enrolled"], [[f"{len(item.failures):,} of {item.photos:,}" for item in evaluations]]
-    notes = []
+    heads = ["not enrolled"]
+    columns: list[list[Cell]] = [[f"{len(item.failures):,} of {item.photos:,}" for item in evaluations]]
+    notes = ["Below a figure stands its 95 % interval."]
     if any(item.accuracy for item in evaluations):
-        heads += ["accuracy ± std, %", "standard error, %", "95 %"]
+        heads += ["accuracy ± std, %", "standard error, %"]
         folds = [item.accuracy for item in evaluations]
-        columns.append([f"{_percent(fold.accuracy)} ± {_percent(fold.std)}" if fold else "" for fold in folds])
-        columns.append([_percent(fold.standard_error) if fold else "" for fold in folds])
-        columns.append([_span(item.accuracy_interval) for item in evaluations])
+        intervals = [_span(item.accuracy_interval) for item in evaluations]
+        columns.append(
+            [
+                (f"{_percent(fold.accuracy)} ± {_percent(fold.std)}", interval) if fold else "–"
+                for fold, interval in zip(folds, intervals)
+            ]
+        )
+        columns.append([_percent(fold.standard_error) if fold else "–" for fold in folds])
         notes.append("Accuracy: mean over the folds ± their standard deviation.")
     rates = [item.steadiest for item in evaluations]
     if any(rates):
-        heads += ["EER, %", "95 %", "AUC"]
-        columns.append([_percent(rate.equal_error_rate) if rate else "" for rate in rates])
-        columns.append([_span(rate.equal_error_rate_interval) if rate else "" for rate in rates])
-        columns.append([f"{rate.auc:.5f}" if rate else "" for rate in rates])
+        heads += ["EER, %", "AUC"]
+        columns.append([_eer(rate) if rate else "–" for rate in rates])
+        columns.append([_auc(rate) if rate else "–" for rate in rates])
         which = "the protocol's pairs" if first.all_pairs is None else "all comparisons among the photos"
         notes.append(f"EER, AUC and TAR are counted on {which}.")
         shared = _shared_fmr([rate for rate in rates if rate])
         if shared is not None:
-            heads += [f"TAR at FMR {_power(shared)}, %", "95 %"]
+            heads.append(f"TAR at FMR {_power(shared)}, %")
             points = [_point(rate, shared) if rate else None for rate in rates]
-            columns.append([_percent(point.true_matches.value) if point else "" for point in points])
-            columns.append([_span(point.tar_interval) if point else "" for point in points])
+            columns.append([_tar(point) if point else "–" for point in points])
     found = [item.identification for item in evaluations]
     if any(found):
-        heads += ["rank 1, %", "95 %"]
+        heads.append("rank 1, %")
         ranks = [item.closed.cmc[0] if item else None for item in found]
-        columns.append([_percent(rank.rate.mean) if rank else "" for rank in ranks])
-        columns.append([_span(rank.interval) if rank else "" for rank in ranks])
+        columns.append([(_percent(rank.rate.mean), _span(rank.interval)) if rank else "–" for rank in ranks])
         notes.append("Rank 1: searches whose most similar face in the gallery is the right one.")
-    rows = [[item.system.label, *cells] for item, *cells in zip(evaluations, *columns)]
+    rows = [[evaluation.system.label, *cells] for evaluation, cells in zip(evaluations, zip(*columns))]
     return _table(("system", *heads), rows) + _note(" ".join(notes))
+
+
+def _eer(rates: ErrorRates) -> Cell:
+    return _percent(rates.equal_error_rate), _span(rates.equal_error_rate_interval)
+
+
+def _auc(rates: ErrorRates) -> Cell:
+    return f"{rates.auc:.5f}", _span(rates.auc_interval, 1, 5)
+
+
+def _tar(point: OperatingPoint) -> Cell:
+    return _percent(point.true_matches.value), _span(point.tar_interval)
 
 
 def _shared_fmr(rates: Sequence[ErrorRates]) -> float | None:
@@ -178,58 +200,47 @@ def _point(rates: ErrorRates, fmr: float) -> OperatingPoint | None:
 def _differences(comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
         return ""
-    baseline = comparisons[0].baseline
     parts = [
-        f"<p>Each system beside <b>{_text(baseline.label)}</b>, on the same comparisons; positive is better. "
-        "Differences are in percentage points. One whose 95 % interval holds 0 may be chance.</p>"
+        f"<p>Each system beside <b>{_text(comparisons[0].baseline.label)}</b>, on the same comparisons, in percentage "
+        "points; positive is better. Below a difference stand its 95 % interval and what it says: where the interval "
+        "holds 0, the difference may be chance.</p>"
     ]
-    tested = [item for item in comparisons if item.mcnemar is not None]
-    if tested:
-        rows = []
-        for item in tested:
-            test = item.mcnemar
-            assert test is not None  # noqa: S101 - it was asked above
-            difference = "" if item.accuracy_difference is None else _points(item.accuracy_difference)
-            counts = (f"{test.only_first:,}", f"{test.only_second:,}", _p(test.p_value))
-            rows.append((item.system.label, difference, _points_span(item.accuracy_interval), *counts, _reading(item)))
-        heads = (
-            "system",
-            "accuracy",
-            "95 %",
-            "right: baseline only",
-            "right: this only",
-            "McNemar p",
-            "accuracy in words",
-        )
-        parts.append(_table(heads, rows))
-        if len(tested) > 1:
-            parts.append(
-                _note(
-                    f"{len(tested)} tests side by side: by chance alone, one in twenty falls below 0.05. Hold p "
-                    f"against {0.05 / len(tested):.2g} to keep the chance of any false alarm at 5 % (Bonferroni)."
-                )
-            )
-    if any(item.tar_differences for item in comparisons):
-        rows = [
+    tests = [item.mcnemar for item in comparisons if item.mcnemar is not None]
+    if tests:
+        rows: list[Sequence[Cell]] = [
             (
-                f"{item.system.label}",
-                _power(entry.fmr),
-                _points(entry.difference),
-                _points_span(entry.interval),
-                _verdict(entry.difference, entry.interval),
+                item.system.label,
+                _difference(item.accuracy_difference, item.accuracy_interval),
+                f"{item.mcnemar.only_first:,}" if item.mcnemar else "–",
+                f"{item.mcnemar.only_second:,}" if item.mcnemar else "–",
+                _p(item.mcnemar.p_value) if item.mcnemar else "–",
             )
             for item in comparisons
-            for entry in item.tar_differences
         ]
-        parts.append(_table(("system", "FMR", "TAR", "95 %", "in words"), rows))
-        parts.append(_note("Each system at its own threshold for the FMR."))
+        heads = ("system", "accuracy, points", "right: baseline only", "right: this only", "McNemar's p")
+        parts.append(_table(heads, rows))
+        if len(tests) > 1:
+            parts.append(
+                _note(
+                    f"{len(tests)} tests side by side: by chance alone, one in twenty falls below 0.05. Hold p "
+                    f"against {0.05 / len(tests):.2g} to keep the chance of any false alarm at 5 % (Bonferroni)."
+                )
+            )
+    fmrs = sorted({entry.fmr for item in comparisons for entry in item.tar_differences}, reverse=True)
+    if fmrs:
+        rows = []
+        for item in comparisons:
+            found = {entry.fmr: _difference(entry.difference, entry.interval) for entry in item.tar_differences}
+            rows.append((item.system.label, *(found.get(fmr, "–") for fmr in fmrs)))
+        parts.append(_table(("system", *(f"TAR at FMR {_power(fmr)}, points" for fmr in fmrs)), rows))
+        parts.append(_note("TAR: each system at its own threshold for the FMR."))
     return "".join(parts)
 
 
-def _reading(comparison: Comparison) -> str:
-    if comparison.accuracy_difference is None or comparison.accuracy_interval is None:
-        return ""
-    return _verdict(comparison.accuracy_difference, comparison.accuracy_interval)
+def _difference(difference: float | None, interval: Interval | None) -> Cell:
+    if difference is None or interval is None:
+        return "–"
+    return _points(difference), f"{_points(interval.low)} to {_points(interval.high)}", _verdict(difference, interval)
 
 
 def _verdict(difference: float, interval: Interval) -> str:
@@ -265,16 +276,12 @@ def _data(first: Evaluation) -> str:
 
 
 def _curves(evaluations: Sequence[Evaluation]) -> str:
-    if not any(item.pair_curve or item.all_curve for item in evaluations):
-        return ""
-    parts = []
-    for name, draw in curves.FIGURES.items():
-        drawing = _inline(curves.to_svg(draw(evaluations)), name)
-        parts.append(
-            f'<figure><div class="box" tabindex="0" role="group" aria-label="{name}, figure">{drawing}</div>'
-            f"<figcaption>{escape(definitions.CAPTIONS[name])}</figcaption></figure>"
-        )
-    return "\n".join(parts)
+    return "\n".join(
+        f'<figure><div class="box" tabindex="0" role="group" aria-label="figure">'
+        f"{_inline(curves.to_svg(curves.FIGURES[name](evaluations)), name)}</div>"
+        f"<figcaption>{escape(definitions.CAPTIONS[name])}</figcaption></figure>"
+        for name in curves.drawable(evaluations)
+    )
 
 
 def _inline(svg: bytes, name: str) -> str:
@@ -321,17 +328,17 @@ def _rate_table(head: str, rates: ErrorRates) -> str:
         f"{_in_brackets(_span(rates.equal_error_rate_interval))}, AUC {rates.auc:.5f}"
         f"{_in_brackets(_span(rates.auc_interval, 1, 5))}."
     )
-    heads = ("FMR", "threshold", "95 %", "measured FMR", "95 %", "false matches", "TAR, %", "95 %", "true matches")
-    rows: list[Sequence[str]] = [
+    heads = ("FMR", "threshold", "measured FMR", "false matches", "TAR, %", "true matches")
+    rows: list[Sequence[Cell]] = [
         (
             _power(point.fmr),
-            f"{point.threshold:.4f}" if point.threshold < 1 else "above 1: none",
-            _span(point.threshold_interval, 1, 4),
-            f"{point.false_matches.value:.3g}",
-            f"{point.fmr_interval.low:.2g} to {point.fmr_interval.high:.2g}",
+            (
+                f"{point.threshold:.4f}" if point.threshold < 1 else "none below 1",
+                _span(point.threshold_interval, 1, 4),
+            ),
+            (f"{point.false_matches.value:.3g}", f"{point.fmr_interval.low:.2g} to {point.fmr_interval.high:.2g}"),
             f"{point.false_matches.count:,} of {point.false_matches.total:,}",
-            _percent(point.true_matches.value),
-            _span(point.tar_interval),
+            _tar(point),
             f"{point.true_matches.count:,} of {point.true_matches.total:,}",
         )
         for point in rates.points
@@ -354,13 +361,15 @@ def _folds(evaluations: Sequence[Evaluation]) -> str:
         return ""
     count = max(len(accuracy.folds) for _, accuracy in shown)
     heads = ["system", *(f"{fold + 1}" for fold in range(count)), "mean"]
-    right, thresholds = [], []
-    for label, accuracy in shown:
-        right.append([label, *(_percent(fold.value) for fold in accuracy.folds), _percent(accuracy.accuracy)])
-        thresholds.append([label, *(f"{value:.4f}" for value in accuracy.thresholds), ""])
-    return _table(heads, right, caption="Accuracy on each fold, %.") + _table(
-        heads[:-1], [row[:-1] for row in thresholds], caption="The threshold used on each fold, chosen on the others."
-    )
+    rows: list[Sequence[Cell]] = [
+        (
+            label,
+            *((_percent(fold.value), f"{at:.4f}") for fold, at in zip(accuracy.folds, accuracy.thresholds)),
+            _percent(accuracy.accuracy),
+        )
+        for label, accuracy in shown
+    ]
+    return _table(heads, rows, caption="Accuracy on each fold, %, and below it the threshold, chosen on the others.")
 
 
 def _identification(evaluation: Evaluation) -> str:
@@ -375,12 +384,12 @@ def _identification(evaluation: Evaluation) -> str:
         f"{closed.searched:,} of them; not enrolled: {_count(closed.failed_gallery)} in the gallery, "
         f"{_count(closed.failed_searches)} searches. {draws}."
     )
-    rows: list[Sequence[str]] = [
-        (f"{rate.rank}", _spread(rate.rate), _span(rate.interval))
+    rows: list[Sequence[Cell]] = [
+        (f"{rate.rank}", (_spread(rate.rate), _span(rate.interval)))
         for rate in closed.cmc
         if rate.rank in (1, 2, 5, 10, 20)
     ]
-    parts.append(_table(("rank", "identified, %", "95 %"), rows, caption=caption))
+    parts.append(_table(("rank", "identified, %"), rows, caption=caption))
     parts.append(_open_set(found))
     return "".join(parts)
 
@@ -394,13 +403,12 @@ def _open_set(found: Identification) -> str:
         f"and {_count(opened.non_mated)} non-mated searches; not enrolled: {_count(opened.failed_gallery)} in the "
         f"gallery, {_count(opened.failed_mated)} mated and {_count(opened.failed_non_mated)} non-mated searches."
     )
-    rows: list[Sequence[str]] = [
+    rows: list[Sequence[Cell]] = [
         (
             _power(point.fpir),
             _spread(point.threshold, 1, 4),
             _spread(point.measured_fpir, 100, 3),
-            _spread(point.fnir),
-            _span(point.fnir_interval),
+            (_spread(point.fnir), _span(point.fnir_interval)),
         )
         for point in opened.points
     ]
@@ -410,7 +418,7 @@ def _open_set(found: Identification) -> str:
         for fpir in FPIRS
         if fpir not in stated and 3 / opened.non_mated.least > fpir
     ]
-    heads = ("FPIR", "threshold", "measured FPIR, %", f"FNIR at rank {opened.rank}, %", "95 %")
+    heads = ("FPIR", "threshold", "measured FPIR, %", f"FNIR at rank {opened.rank}, %")
     return _table(heads, rows, caption=caption)
 
 
@@ -524,12 +532,7 @@ def _making(command: str, date: datetime, software: Mapping[str, str | None] | N
 
 
 def _table(
-    heads: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    caption: str = "",
-    figures: bool = True,
-    long: bool = False,
+    heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str = "", figures: bool = True, long: bool = False
 ) -> str:
     """A table in a box of its own; the last cell of a short row spans the rest."""
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
@@ -539,22 +542,26 @@ def _table(
         tags = ["<td>"] * len(cells)
         if missing:
             tags[-1] = f'<td class="note" colspan="{missing + 1}">'
-        line = "".join(f"{tag}<bdi>{_text(cell)}</bdi></td>" for tag, cell in zip(tags, cells))
-        lines.append(f'<tr><th scope="row"><bdi>{_text(first)}</bdi></th>{line}</tr>')
-    title = f"<caption>{_text(caption)}</caption>" if caption else ""
+        line = "".join(f"{tag}{_cell(cell)}</td>" for tag, cell in zip(tags, cells))
+        lines.append(f'<tr><th scope="row">{_cell(first)}</th>{line}</tr>')
     box, kind = "box long" if long else "box", "figures" if figures else "names"
-    return (
-        f'<div class="{box}" tabindex="0" role="group" aria-label="table"><table class="{kind}">{title}'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>\n"
+    return _note(caption) + (
+        f'<div class="{box}" tabindex="0" role="group" aria-label="{_text(caption or "table")}">'
+        f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>\n'
     )
+
+
+def _cell(cell: Cell) -> str:
+    """Names of people keep their direction of writing to themselves (bdi)."""
+    first, *below = (cell,) if isinstance(cell, str) else cell
+    return f"<bdi>{_text(first)}</bdi>" + "".join(f"<small>{_text(line)}</small>" for line in below)
 
 
 def _facts(facts: Mapping[str, str]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{_text(name)}</th><td><bdi>{_text(value)}</bdi></td></tr>'
-        for name, value in facts.items()
+        f'<tr><th scope="row">{_text(name)}</th><td>{_cell(value)}</td></tr>' for name, value in facts.items()
     )
-    return f'<div class="box" tabindex="0" role="group" aria-label="table"><table class="facts">{rows}</table></div>\n'
+    return f'<div class="box"><table class="facts">{rows}</table></div>\n'
 
 
 def _list(texts: Sequence[str]) -> str:
@@ -595,11 +602,7 @@ def _in_brackets(text: str) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.2f}".replace("-", "−")
-
-
-def _points_span(interval: Interval | None) -> str:
-    return "–" if interval is None else f"{_points(interval.low)} to {_points(interval.high)}"
+    return f"{round(100 * value, 2) + 0:+.2f}".replace("-", "−")  # + 0: no negative zero
 
 
 def _spread(spread: Spread, factor: float = 100, digits: int = 2) -> str:
