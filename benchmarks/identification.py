@@ -434,18 +434,18 @@ def _search(enrolment: Enrolment, people: _People, splits: Sequence[_Split]) -> 
     for start in range(0, len(probes), _ROWS):
         rows = probes[start : start + _ROWS]
         block = np.clip(unit[rows] @ unit.T, -1, 1)
-        for split, (columns, known), result in zip(splits, candidates, results):
+        for split, (columns, inside), result in zip(splits, candidates, results):
             mates = split.gallery[people.person[rows]]
             found = enrolment.enrolled[mates]
             mate = np.where(found, block[np.arange(len(rows)), mates], _NO_MATCH)
             similarity = block[:, columns]
             ahead = similarity >= mate[:, None] - _TIE  # the mate itself among them
-            open_rank = ahead[:, :known].sum(axis=1)
+            open_rank = ahead[:, :inside].sum(axis=1)
             result.mate[rows] = np.round(mate, _DECIMALS)
             result.open_rank[rows] = np.where(found, open_rank, past)
-            result.rank[rows] = np.where(found, open_rank + ahead[:, known:].sum(axis=1), past)
-            if known:
-                result.best[rows] = np.round(similarity[:, :known].max(axis=1), _DECIMALS)
+            result.rank[rows] = np.where(found, open_rank + ahead[:, inside:].sum(axis=1), past)
+            if inside:
+                result.best[rows] = np.round(similarity[:, :inside].max(axis=1), _DECIMALS)
     return results
 
 
