@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from ghostface_edge.errors import EvaluationError, OptionError
 
-from .interval import Interval
+from .interval import Interval, wilson
 from .metrics import Scores
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ _ROWS = 256  # of the similarity matrix at a time
 _TIE = 1e-9  # a matrix product rounds equal similarities apart by about 1e-16; float32 embeddings tell 1e-7 apart
 _DECIMALS = 12  # of similarities that are compared with a threshold, for the same reason
 _NO_MATCH = -1.0  # the least similarity there is
-_Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -540,17 +539,14 @@ def _person_interval(
         total += np.bincount(people.person[case], minlength=count)
         events += np.bincount(people.person[case & happening], minlength=count)
     searched = np.count_nonzero(total)
-    rate = events.sum() / total.sum()
+    rate = float(events.sum() / total.sum())
     effective = float(searched)
     if 0 < rate < 1 and searched > 1:
         variance = searched / (searched - 1) * np.sum((events - rate * total) ** 2) / total.sum() ** 2
         one_split = total.sum() / len(cases)
         effective = min(rate * (1 - rate) / variance, one_split) if variance > 0 else one_split
-    spread = _Z * _Z / effective
-    half = _Z * math.sqrt(rate * (1 - rate) / effective + spread / (4 * effective))
-    centre = rate + spread / 2
-    low, high = (centre - half) / (1 + spread), (centre + half) / (1 + spread)
-    return Interval(float(max(low, 0)), float(min(high, 1)), f"Wilson, searches of {searched:,} people")
+    result = wilson(rate * effective, effective)
+    return Interval(result.low, result.high, f"Wilson, searches of {searched:,} people")
 
 
 def _number(spread: Spread) -> str:

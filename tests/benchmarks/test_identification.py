@@ -354,7 +354,7 @@ def test_figures_are_consistent(seed: int, sizes: list[int], scatter: float, los
     curve = rates(result.closed)
     assert curve == sorted(curve)
     for point in result.closed.cmc:
-        assert 0 <= point.interval.low <= point.rate.mean <= point.interval.high <= 1
+        assert 0 <= point.interval.low <= point.rate.mean <= point.interval.high + 1e-12 <= 1 + 1e-12
     points = opened(result).points if result.open else ()
     for point in points:
         assert point.measured_fpir.most <= point.fpir
