@@ -369,6 +369,8 @@ def identify(
         raise OptionError(f"repeats={repeats!r} is not a number of splits: use 1 to {MAX_REPEATS}")
     if not 0 < enrolled_share < 1:
         raise OptionError(f"enrolled_share={enrolled_share!r} is not a share between 0 and 1")
+    if seed < 0:  # random.Random takes a number and its negative for the same
+        raise OptionError(f"seed={seed!r} is negative: use 0 or more")
     if rank < 1:
         raise OptionError(f"rank={rank!r} is not a rank: use 1 or more")
     if not enrolment.enrolled.any():

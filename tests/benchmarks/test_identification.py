@@ -192,8 +192,8 @@ def test_blocks_of_the_matrix_make_no_difference(monkeypatch: pytest.MonkeyPatch
 
 
 def test_five_people_on_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The first photo of each is in the gallery. Bea's probe is nearer to her than to Ann; one of Cy's has no face, and
-    # so has Dan's photo in the gallery. Eve's are two kinds of strangers, 27 at 45 degrees from Cy, two at 60.
+    # The first photo of each is in the gallery. Bea's probe is nearer to her than to Ann; one of Cy's has no face, nor
+    # has Dan's photo in the gallery. Eve's are two kinds of strangers, 27 at 45 degrees from Cy, two at 60.
     people = enrolment(
         {
             "Ann": [at(0), at(20)],
@@ -465,6 +465,7 @@ def test_no_face_anywhere() -> None:
         {"enrolled_share": 1.0},
         {"enrolled_share": math.nan},
         {"rank": 0},
+        {"seed": -1},
     ],
 )
 def test_senseless_options(options: dict[str, Any]) -> None:
