@@ -412,7 +412,8 @@ def _splits(people: _People, seed: int, repeats: int, share: float) -> list[_Spl
 def _search(enrolment: Enrolment, people: _People, splits: Sequence[_Split]) -> list[_Searches]:
     """Compare every photo with every gallery, block by block of the similarity matrix.
 
-    Photos that were not enrolled are no candidates; as probes, and as mates, their rank is past all others.
+    Photos that were not enrolled are no candidates. As mates, their similarity is the least there is, and their rank
+    among all people past all others; for probes that were not enrolled, so are both ranks.
     """
     unit = enrolment.embeddings.astype(np.float64)
     unit[enrolment.enrolled] /= np.linalg.norm(unit[enrolment.enrolled], axis=1, keepdims=True)
@@ -443,7 +444,7 @@ def _search(enrolment: Enrolment, people: _People, splits: Sequence[_Split]) -> 
             ahead = similarity >= mate[:, None] - _TIE  # the mate itself among them
             open_rank = ahead[:, :inside].sum(axis=1)
             result.mate[rows] = np.round(mate, _DECIMALS)
-            result.open_rank[rows] = np.where(found, open_rank, past)
+            result.open_rank[rows] = open_rank
             result.rank[rows] = np.where(found, open_rank + ahead[:, inside:].sum(axis=1), past)
             if inside:
                 result.best[rows] = np.round(similarity[:, :inside].max(axis=1), _DECIMALS)

@@ -196,10 +196,10 @@ def test_a_broken_line_is_named(
 
 def test_lines_that_swap_their_numbers_are_not_taken_for_others(tmp_path: Path) -> None:
     # As many numbers as there should be, in the wrong lines.
-    write(tmp_path, [MEMBERS, LANDMARKS, ["1 11065 1", "1 7", "0 11065 7 0"]])
+    write(tmp_path, [MEMBERS, LANDMARKS, ["1 11065 1", "1 7", "0 11065 7 0", "7 1 0"]])
     with pytest.raises(EvaluationError, match="line 2: expected"):
         read_ijb(tmp_path, name="IJB-B")
-    write(tmp_path, [MEMBERS, LANDMARKS, ["1 11065 1 1", "7", "0 11065 7 0"]])
+    write(tmp_path, [MEMBERS, LANDMARKS, ["1 11065 1 1", "7 0", "11065 7 0", "7 1 0"]])
     with pytest.raises(EvaluationError, match="line 1: expected"):
         read_ijb(tmp_path, name="IJB-B")
 
@@ -361,11 +361,13 @@ def test_embeddings_that_cancel_are_no_template(tmp_path: Path) -> None:
 def test_similarities_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(ijb, "_ROWS", rows)
     rng = np.random.default_rng(rows)
-    for pairs in (2, 40, 3000):
+    for pairs, swap in ((2, False), (40, False), (3000, False), (3000, True)):
         lists = random_lists(rng, 50, pairs)
         same = lists.same.copy()
         same[:2] = True, False
-        lists = IjbLists(**{**vars(lists), "same": same})
+        a, b = lists.a, 40 + lists.b % 10  # few templates on one side, as in IJB
+        a = np.where(a == b, 0, a).astype(np.int32)
+        lists = IjbLists(**{**vars(lists), "same": same, "a": b if swap else a, "b": a if swap else b})
         faces = enrolment(lists, normalize(rng.normal(size=(len(lists.photos), 16))))
         features = features_by_hand(lists, faces, detector_score=False)
         expected = [float(np.dot(features[a], features[b])) for a, b in zip(lists.a, lists.b)]
