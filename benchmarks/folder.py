@@ -168,25 +168,24 @@ class _Group:
         self._left: dict[tuple[str, int], _Urn] = {}  # pairs of photos of a person or a couple that was drawn before
 
     def draw_genuine(self, random: Random) -> tuple[Photo, Photo]:
-        person = self._persons.look(random)
+        place = self._persons.place(random)
+        person = self._persons.number(place)
         photos = self._repeated[person]
-        first, second = _unordered(self._draw(("person", person), comb(len(photos), 2), self._persons, random))
+        left = self._left.setdefault(("person", person), _Urn(comb(len(photos), 2)))
+        first, second = _unordered(left.draw(random))
+        if not left.size:
+            self._persons.remove(place)
         return photos[first], photos[second]
 
     def draw_impostor(self, random: Random) -> tuple[Photo, Photo]:
-        couple = self._couples.look(random)
+        place = self._couples.place(random)
+        couple = self._couples.number(place)
         first, second = (self._people[person] for person in _unordered(couple))
-        row, column = divmod(
-            self._draw(("couple", couple), len(first) * len(second), self._couples, random), len(second)
-        )
+        left = self._left.setdefault(("couple", couple), _Urn(len(first) * len(second)))
+        row, column = divmod(left.draw(random), len(second))
+        if not left.size:
+            self._couples.remove(place)
         return first[row], second[column]
-
-    def _draw(self, key: tuple[str, int], size: int, owners: _Urn, random: Random) -> int:
-        urn = self._left.setdefault(key, _Urn(size))
-        drawn = urn.draw(random)
-        if not urn.size:
-            owners.remove_last_look()
-        return drawn
 
 
 class _Urn:
@@ -198,22 +197,21 @@ class _Urn:
     def __init__(self, size: int) -> None:
         self.size = size
         self._moved: dict[int, int] = {}  # what lies in the places that were written to
-        self._place = 0
 
-    def look(self, random: Random) -> int:
-        """A number that stays in."""
-        self._place = int(random.random() * self.size)
-        return self._moved.get(self._place, self._place)
+    def place(self, random: Random) -> int:
+        return int(random.random() * self.size)
 
-    def remove_last_look(self) -> None:
-        """Take out the number that was looked at last."""
+    def number(self, place: int) -> int:
+        return self._moved.get(place, place)
+
+    def remove(self, place: int) -> None:
         self.size -= 1
-        self._moved[self._place] = self._moved.get(self.size, self.size)
+        self._moved[place] = self.number(self.size)
 
     def draw(self, random: Random) -> int:
-        """A number that is taken out."""
-        number = self.look(random)
-        self.remove_last_look()
+        place = self.place(random)
+        number = self.number(place)
+        self.remove(place)
         return number
 
 

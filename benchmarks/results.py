@@ -93,7 +93,7 @@ def _rates(name: str, rates: ErrorRates, table: Table) -> str:
             f"{point.threshold:.4f}",
             _span(point.threshold_interval, 1, 4),
             f"{point.false_matches.count:,}",
-            f"{point.fmr_interval.low:.2g} to {point.fmr_interval.high:.2g}",
+            f"{point.fmr_interval.low:.3g} to {point.fmr_interval.high:.3g}",
             _percent(point.true_matches.value),
             _span(point.tar_interval),
         )

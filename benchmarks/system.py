@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ghostface_edge.catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from ghostface_edge.detection import Detector
 from ghostface_edge.engine import FaceEngine
 from ghostface_edge.image import DEFAULT_MAX_PIXELS
 from ghostface_edge.types import ModelIdentity
@@ -31,15 +32,19 @@ class System:
     flip: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
 
-    def engine(self, threads: int | None = None) -> FaceEngine:
+    def engine(self, threads: int | None = None, *, detector: Detector | None = None) -> FaceEngine:
         """A new engine of this kind.
+
+        Args:
+            threads: CPU threads of one inference; by default the engine's choice.
+            detector: In place of the system's own, which then need not be on this machine.
 
         Raises:
             GhostFaceError: As :class:`~ghostface_edge.FaceEngine`.
         """
         return FaceEngine(
             self.model,
-            self.detector,
+            self.detector if detector is None else detector,
             runtime=self.runtime,
             precision=self.precision,
             threads=threads,
@@ -53,7 +58,7 @@ class SystemInfo:
     """What was evaluated, for reports.
 
     Attributes:
-        model: Embedding space, precision and detector.
+        model: Embedding space, precision and whose landmarks aligned the faces.
         name: What people call the model.
         source_sha256: Of the checkpoint that the model was made from.
         runtime: The runtime library and its version.
@@ -68,10 +73,17 @@ class SystemInfo:
     file: str
     file_sha256: str
 
+    @classmethod
+    def of(cls, engine: FaceEngine) -> SystemInfo:
+        """What an engine is made of."""
+        card, session = engine.card, engine.embedder.session
+        return cls(engine.model, card.name, card.source.sha256, session.version, session.file, session.sha256)
+
     @property
     def label(self) -> str:
         """A short name for tables."""
-        return f"{self.name} {self.model.precision}, {self.model.detector or 'aligned'}, {self.runtime}"
+        detector, plus, flip = self.model.detector.partition("+")
+        return f"{self.name} {self.model.precision}, {detector or 'aligned'}{plus}{flip}, {self.runtime}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

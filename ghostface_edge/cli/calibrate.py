@@ -94,7 +94,7 @@ def _text(faces: Any, rates: Any, thresholds: Any) -> str:
             f"{entry.fmr:g}",
             f"{entry.similarity:.4f}",
             "-" if entry.similarity_low is None else f"{entry.similarity_low:.4f} to {entry.similarity_high:.4f}",
-            f"{point.fmr_interval.low:.2g} to {point.fmr_interval.high:.2g}",
+            f"{point.fmr_interval.low:.3g} to {point.fmr_interval.high:.3g}",
             f"{100 * entry.fnmr:.2f} %",
         )
         for entry, point in zip(thresholds, rates.points)
