@@ -52,9 +52,18 @@ class BinSet:
         Raises:
             EvaluationError: The photo is not of this set.
         """
-        if photo not in self._row:
-            raise EvaluationError(f"{self.name} has no picture {photo.path!r}")
+        self.check([photo])
         return bytes(self._pictures[self._row[photo]])
+
+    def check(self, photos: Sequence[Photo]) -> None:
+        """Look for photos before the work begins.
+
+        Raises:
+            EvaluationError: One of them is not of this set.
+        """
+        for photo in photos:
+            if photo not in self._row:
+                raise EvaluationError(f"{self.name} has no picture {photo.path!r}")
 
     @cached_property
     def _row(self) -> dict[Photo, int]:

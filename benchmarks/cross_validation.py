@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ghostface_edge.errors import EvaluationError
 
@@ -56,9 +55,7 @@ class CrossValidation:
         }
 
 
-def cross_validate(
-    similarities: Sequence[float] | NDArray[np.float64], same: Sequence[bool], folds: Sequence[int]
-) -> CrossValidation:
+def cross_validate(similarities: ArrayLike, same: ArrayLike, folds: ArrayLike) -> CrossValidation:
     """The accuracy of LFW's protocol for View 2.
 
     For every fold, the threshold with the most right answers on all other folds is applied to it (G. B. Huang et al.,

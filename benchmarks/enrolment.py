@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghostface_edge.alignment import align
-from ghostface_edge.cli.output import without_notices
 from ghostface_edge.detection import Detector
 from ghostface_edge.engine import FaceEngine, main_face
 from ghostface_edge.errors import AlignmentError, EvaluationError, GhostFaceError, NoFaceError, OptionError
 from ghostface_edge.image import Image
 from ghostface_edge.matching import cosine
+from ghostface_edge.notices import without_notices
 from ghostface_edge.types import Detection, FloatArray
 
 from .embedding_cache import EmbeddingCache, Found, Recipe, Row, picture_key

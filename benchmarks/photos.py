@@ -62,6 +62,14 @@ class PhotoSource(Protocol):
         """
         ...
 
+    def check(self, photos: Sequence[Photo]) -> None:
+        """Look for photos before the work begins.
+
+        Raises:
+            EvaluationError: Some of them are missing.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class PhotoFolder:

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from ..catalog import DEFAULT_EMBEDDER
+from ..notices import without_notices
 from .evaluate import ALIGNED, CACHE, JOBS, benchmarks
 from .options import engine_options, given
-from .output import answer, report, table, without_notices
+from .output import answer, report, table
 
 
 @click.command(short_help="Measure thresholds on photos of people, and put them into a model.")
@@ -72,7 +73,8 @@ def calibrate(
     rates = metrics.error_rates(
         faces.all_pairs(), fmrs=[rate for rate in metrics.FMRS if down_to is None or rate >= down_to]
     )
-    name = f"{os.path.basename(os.path.abspath(photos)) if dataset is None else dataset}, all pairs of {len(found):,} photos"
+    name = os.path.basename(os.path.abspath(photos)) if dataset is None else dataset
+    name = f"{name}, all pairs of {len(found):,} photos"
     thresholds = calibration.calibrated(rates, faces.system.model.detector, name)
     if target is not None:
         calibration.write_calibration(target, faces.system, thresholds)

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from ..notices import without_notices
 from .options import full_precision, given, plain_options, show_help
-from .output import answer, check_place, one_line, without_notices, write_file
+from .output import answer, check_place, one_line, write_file
 
 
 @click.command(short_help="Turn a checkpoint into a model that runs, and prove it.")

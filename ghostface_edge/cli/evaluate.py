@@ -1,11 +1,9 @@
-"""The verbs that measure accuracy, and the one that turns it into thresholds."""
+"""The verbs that measure accuracy."""
 
 from __future__ import annotations
 
 import itertools
 import os
-import shlex
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
@@ -15,7 +13,7 @@ from typing import Any
 import click
 
 from .options import FLIP, JSON, MAX_PIXELS, NO_THREADS, VERBOSE, all_of, full_precision, given, show_help
-from .output import answer, check_place, report, without_notices, write_file
+from .output import answer, check_place, report, write_file
 
 
 def benchmarks(module: str) -> Any:
@@ -235,7 +233,8 @@ def _run(
         for path in benchmarks("curves").write_curves(plots_folder, results.evaluations):
             report("note", f"written {path}")
     if html_file is not None:
-        page = benchmarks("evaluation_report").to_html(results, command=shlex.join(["ghostface-edge", *sys.argv[1:]]))
+        command = f"ghostface-edge {click.get_current_context().obj}"
+        page = benchmarks("evaluation_report").to_html(results, command=command)
         write_file(html_file, page.encode())
         report("note", f"written {html_file}")
     if worst_file is not None:

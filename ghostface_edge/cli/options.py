@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .output import report, say, without_notices
+from ..notices import without_notices
+from .output import report, say
 
 if TYPE_CHECKING:
     from ..engine import FaceEngine
@@ -109,6 +110,8 @@ THRESHOLD = click.option(
 
 
 def all_of(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Several options as one decorator, in the order in which the help shows them."""
+
     def decorate(function: Function) -> Function:
         for option in reversed(options):
             function = option(function)

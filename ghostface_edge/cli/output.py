@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -55,29 +54,6 @@ def report(kind: str, message: object) -> None:
     """One line on stderr: ``kind`` is ``error``, ``warning``, ``note``, or what is going on."""
     with suppress(OSError):  # where nobody reads stderr, the exit code has to do
         click.echo(f"{kind}: {one_line(message)}", err=True)
-
-
-@contextmanager
-def without_notices() -> Iterator[None]:
-    """Keep LiteRT's notice that it has a delegate, which it has no switch for, off the terminal.
-
-    Native code writes past ``sys.stderr``; what it says beside lines that begin with ``INFO:`` is passed on at the end.
-    """
-    try:
-        terminal = os.dup(2)
-    except OSError:  # stderr is closed: nothing can be written there
-        yield
-        return
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            said.seek(0)
-            with suppress(OSError):
-                os.write(2, b"".join(line for line in said if not line.startswith(b"INFO:")))
 
 
 def one_line(message: object) -> str:

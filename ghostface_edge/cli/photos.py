@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import GhostFaceError, OptionError
+from ..notices import without_notices
 from .options import FMR, THRESHOLD, decision, detector_options, engine_options, load_engine
-from .output import Failures, answer, check_place, count, emit, one_line, say, without_notices, write_file
+from .output import Failures, answer, check_place, count, emit, one_line, say, write_file
 
 if TYPE_CHECKING:
     from ..types import Face, ModelIdentity

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 
 import click
@@ -46,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: see :mod:`ghostface_edge.cli`.
     """
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with log_on_stderr():
-            code = program.main(arguments, prog_name="ghostface-edge", standalone_mode=False)
+            code = program.main(words, prog_name="ghostface-edge", standalone_mode=False, obj=shlex.join(words))
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:

@@ -1,117 +1,208 @@
-"""eval lfw, on a small part of LFW."""
+"""eval: protocols on small parts of LFW, reports, comparisons, and what goes wrong."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+import csv
+import pickle
+import shutil
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
-from ghostface_edge.card import read_card, write_card
-from ghostface_edge.types import Threshold
+from ghostface_edge import FaceEngine
+from ghostface_edge.alignment import align
+from ghostface_edge.engine import main_face
 
 Runner = Callable[..., Any]
 
-SHA256 = "2beca52a2aeadfa81ed5ebab35e2a58f7c79e3c1ffda80a31511861870151715"
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds embeddings of another one."""
+    from ghostface_edge.benchmarks.embedding_cache import EmbeddingCache
+
+    real = EmbeddingCache.open
+    monkeypatch.setattr(EmbeddingCache, "open", lambda path=None: real(tmp_path / "cache.db" if path is None else path))
 
 
 @pytest.fixture
 def pairs(shared: Path, tmp_path: Path) -> Path:
-    """The first 12 matched and the first 12 mismatched pairs of the first two folds of View 2."""
+    """The first 15 matched and the first 15 mismatched pairs of the first two folds of View 2."""
     lines = (shared / "lfw" / "pairs.txt").read_text().splitlines()[1:]
-    folds = [lines[start + kind : start + kind + 12] for start in (0, 600) for kind in (0, 300)]
+    folds = [lines[start + kind : start + kind + 15] for start in (0, 600) for kind in (0, 300)]
     path = tmp_path / "pairs.txt"
-    path.write_text("\n".join(["2\t12", *(line for part in folds for line in part)]) + "\n")
+    path.write_text("\n".join(["2\t15", *(line for part in folds for line in part)]) + "\n")
     return path
 
 
-def test_accuracy_and_thresholds(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
-    table = tmp_path / "thresholds.json"
-    other = Threshold(0.1, 0.2, "other", 0.1, 10, 10, "test").to_dict()
-    stale = Threshold(0.5, 0.2, "yunet-fast", 0.1, 10, 10, "test").to_dict()
-    table.write_text(json.dumps({SHA256: [other, stale], "a" * 64: [other]}))
-    arguments = ["--photos", offline / "lfw" / "images", "--pairs", pairs, "--detector", "yunet-fast"]
-    done = run("eval", "lfw", *arguments, "--write-thresholds", table, "--jobs", "2", "--json")
+@pytest.fixture
+def lfw(offline: Path, pairs: Path) -> list[object]:
+    return ["eval", "lfw", "--photos", offline / "lfw" / "images", "--pairs", pairs, "--detector", "yunet-fast"]
+
+
+@pytest.fixture
+def people(offline: Path, tmp_path: Path) -> Path:
+    """Five people of LFW with four photos each."""
+    folder = tmp_path / "people"
+    for person in ("George_W_Bush", "Colin_Powell", "Tony_Blair", "Serena_Williams", "Jennifer_Capriati"):
+        (folder / person).mkdir(parents=True)
+        for photo in sorted((offline / "lfw" / "images" / person).glob("*.jpg"))[:4]:
+            shutil.copy(photo, folder / person)
+    return folder
+
+
+def test_two_precisions_in_one_run(run: Runner, lfw: list[object]) -> None:
+    done = run(*lfw, "--runtime", "onnx", "--precision", "fp32", "--precision", "fp16", "--json")
     assert done.code == 0
-    assert f"note: thresholds written to {table}\n" in done.err
-    document = done.json
-    assert document["model"]["detector"] == "yunet-fast"
-    assert document["view2"]["accuracy"] > 0.9
-    names = {name for line in pairs.read_text().splitlines()[1:] for name in line.split() if not name.isdigit()}
-    assert document["people"] == len(names)
-
-    written = json.loads(table.read_text())
-    assert written["a" * 64] == [other]
-    assert written[SHA256][0] == other
-    measured = [Threshold(**entry) for entry in written[SHA256][1:]]
-    assert measured
-    assert stale not in written[SHA256]
-    assert [entry.fmr for entry in measured] == sorted((entry.fmr for entry in measured), reverse=True)
-    points = {point["fmr"]: point["threshold"] for point in document["all_pairs"]["points"]}
-    assert {entry.fmr: entry.similarity for entry in measured} == points
+    first, second = done.json["evaluations"]
+    assert [item["system"]["model"]["precision"] for item in (first, second)] == ["float32", "float16"]
+    assert first["accuracy"]["accuracy"] > 0.9
+    (comparison,) = done.json["comparisons"]
+    assert comparison["baseline"]["file_sha256"] == first["system"]["file_sha256"]
+    # Float16 answers these 60 pairs as float32 does, or one differs.
+    assert comparison["mcnemar"]["only_first"] + comparison["mcnemar"]["only_second"] <= 1
+    assert comparison["mcnemar"]["p_value"] == 1
+    assert abs(comparison["accuracy_difference"]) <= 1 / 60
 
 
-def test_text_and_a_new_file(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
-    arguments = ["--photos", offline / "lfw" / "images", "--pairs", pairs, "--threads", "1", "--jobs", "2"]
-    done = run("eval", "lfw", *arguments, "--write-thresholds", tmp_path / "new.json")
-    assert list(json.loads((tmp_path / "new.json").read_text())) == [SHA256]
-    assert done.out.startswith("LFW: ghostfacenet-v1-0.5-2-2beca52a, float32, detector yunet\n")
+def test_the_second_run_computes_nothing(run: Runner, lfw: list[object], tmp_path: Path) -> None:
+    options = ["--cache", tmp_path / "kept.db", "--json"]
+    first, second = run(*lfw, *options).json, run(*lfw, *options).json
+    (cold,), (warm,) = first["evaluations"], second["evaluations"]
+    assert (cold["computed"], warm["computed"]) == (cold["photos"], 0)
+    for values in (cold, warm):
+        del values["seconds"], values["computed"]
+    assert cold == warm
 
 
-@pytest.mark.parametrize("content", ["not JSON", "[]", '{"a": [{}]}'])
-def test_a_file_of_something_else_is_not_touched(
-    run: Runner, offline: Path, pairs: Path, tmp_path: Path, content: str
-) -> None:
-    table = tmp_path / "thresholds.json"
-    table.write_text(content)
-    arguments = ["--photos", tmp_path, "--pairs", pairs, "--write-thresholds", table]
-    assert str(table) in run("eval", "lfw", *arguments).error
-    assert table.read_text() == content
+def test_text_and_tables(run: Runner, lfw: list[object]) -> None:
+    text = run(*lfw).out
+    assert text.startswith("pairs.txt, 2 sets of 30 pairs: ")
+    assert "All pairs: " in text
+    table = run(*lfw, "--flip", "--precision", "fp32", "--precision", "fp16", "--markdown").out
+    assert "| GhostFaceNetV1" in table or "| ghostfacenet" in table
+    assert "p: McNemar's exact test." in table
 
 
-def test_photos_that_are_missing(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
-    assert f"photos are not in {tmp_path}" in run("eval", "lfw", "--photos", tmp_path, "--pairs", pairs).error
+def test_reports_are_written(run: Runner, lfw: list[object], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    page, plots, worst = tmp_path / "report.html", tmp_path / "plots", tmp_path / "worst.png"
+    done = run(*lfw, "--html", page, "--plots", plots, "--worst", worst)
+    assert done.code == 0
+    assert done.err.count("note: written") == 2 + len(list(plots.iterdir()))
+    assert "eval lfw" in page.read_text()
+    assert {path.suffix for path in plots.iterdir()} == {".png", ".svg"}
+    assert worst.read_bytes().startswith(b"\x89PNG")
 
 
-def test_errors(run: Runner, tmp_path: Path) -> None:
-    assert "no pairs file" in run("eval", "lfw", "--photos", tmp_path, "--pairs", tmp_path / "pairs.txt").error
+def test_a_bin_of_aligned_crops(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
+    """The crops that the engine would have made itself give the engine's similarities."""
+    import cv2
+
+    engine = FaceEngine(detector="yunet-fast", threads=1)
+    lines = [line.split() for line in pairs.read_text().splitlines()[1:41]]
+    pictures, same = [], []
+    for fields in lines:
+        for person, number in ((fields[0], fields[1]), (fields[-2] if len(fields) == 4 else fields[0], fields[-1])):
+            image = engine.open(offline / "lfw" / "images" / person / f"{person}_{int(number):04d}.jpg")
+            crop = align(image, main_face(image, engine.detect(image)).landmarks)
+            pictures.append(cv2.imencode(".png", crop[..., ::-1])[1].tobytes())
+        same.append(len(fields) == 3)
+    path = tmp_path / "few.bin"
+    path.write_bytes(pickle.dumps((pictures, same), protocol=4))
+    done = run("eval", "bin", path, "--json")
+    assert done.code == 0
+    (found,) = done.json["evaluations"]
+    assert found["system"]["model"]["detector"] == ""
+    assert (found["photos"], found["people"], found["all_pairs"]) == (80, None, None)
+    assert found["accuracy"]["accuracy"] > 0.9
+    assert (found["pairs"]["genuine"], found["pairs"]["impostor"]) == (sum(same), len(same) - sum(same))
+
+
+def test_a_bin_that_would_run_code(run: Runner, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    path = tmp_path / "evil.bin"
+    path.write_bytes(b"cposix\nsystem\n(Vtouch " + str(mark).encode() + b"\ntR.")
+    error = run("eval", "bin", path).error
+    assert "evil.bin" in error
+    assert "GLOBAL" in error
+    assert not mark.exists()
+
+
+def test_pairs_of_a_csv_file(run: Runner, people: Path, tmp_path: Path) -> None:
+    photos = sorted(path.relative_to(people).as_posix() for path in people.glob("*/*.jpg"))
+    listed = people / "pairs.csv"
+    with listed.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["a", "b", "same", "person_a", "person_b"])
+        for index, one in enumerate(photos):
+            for two in photos[index + 1 :]:
+                a, b = one.split("/")[0], two.split("/")[0]
+                writer.writerow([one, two, int(a == b), a, b])
+    done = run("eval", "pairs", listed, "--detector", "yunet-fast", "--json")
+    (found,) = done.json["evaluations"]
+    # All pairs are listed, so both ways to count them are the same.
+    assert found["pairs"] == found["all_pairs"]
+    assert (found["pairs"]["genuine"], found["pairs"]["impostor"], found["people"]) == (30, 160, 5)
+    listed.write_text("a,b,same\n../x.jpg,y.jpg,1\n")
+    assert "line 2" in run("eval", "pairs", listed).error
+
+
+def test_a_folder_of_people(run: Runner, people: Path) -> None:
+    (found,) = run("eval", "folder", people, "--detector", "yunet-fast", "--json").json["evaluations"]
+    assert (found["photos"], found["people"], found["pairs"], found["accuracy"]) == (20, 5, None, None)
+    assert (found["all_pairs"]["genuine"], found["all_pairs"]["impostor"]) == (30, 160)
+    assert found["all_pairs"]["equal_error_rate"] < 0.1
+    assert "30 at most" not in run("eval", "folder", people, "--detector", "yunet-fast").out
+    assert "pairs in 10 folds" in run("eval", "folder", people, "--sample", "100", "--detector", "yunet-fast").error
+
+
+def test_identification(run: Runner, people: Path) -> None:
+    done = run("eval", "identify", people, "--detector", "yunet-fast", "--repeats", "3", "--json")
+    (found,) = done.json["evaluations"]
+    closed = found["identification"]["closed"]
+    assert (closed["people"], closed["searches"]) == (5, 15)
+    assert closed["cmc"][0]["rate"]["mean"] > 0.9
+    assert "1:N identification" in run("eval", "identify", people, "--detector", "yunet-fast", "--repeats", "3").out
+
+
+def test_ijb_lists(run: Runner, offline: Path, people: Path, tmp_path: Path) -> None:
+    engine = FaceEngine(detector="yunet-fast", threads=1)
+    folder = tmp_path / "ijbb"
+    (folder / "meta").mkdir(parents=True)
+    (folder / "loose_crop").mkdir()
+    members, points, templates = [], [], {}
+    for number, photo in enumerate(sorted(people.glob("*/*.jpg")), start=1):
+        shutil.copy(photo, folder / "loose_crop" / f"{number}.jpg")
+        image = engine.open(photo)
+        landmarks = main_face(image, engine.detect(image)).landmarks
+        points.append(f"{number}.jpg {' '.join(f'{value:.4f}' for value in landmarks.ravel())} 0.99")
+        template = (number - 1) // 2  # two photos each, two templates of each person
+        templates[template] = photo.parent.name
+        members.append(f"{number}.jpg {template} {number}")
+    listed = [
+        f"{a} {b} {int(templates[a] == templates[b])}" for a in templates for b in templates if a < b
+    ]  # 5 genuine, 40 impostor
+    (folder / "meta" / "ijbb_face_tid_mid.txt").write_text("\n".join(members) + "\n")
+    (folder / "meta" / "ijbb_name_5pts_score.txt").write_text("\n".join(points) + "\n")
+    (folder / "meta" / "ijbb_template_pair_label.txt").write_text("\n".join(listed) + "\n")
+    done = run("eval", "ijb", "IJB-B", folder, "--json")
+    assert done.code == 0
+    (found,) = done.json["evaluations"]
+    assert (found["pairs"]["genuine"], found["pairs"]["impostor"], found["failed_templates"]) == (5, 40, 0)
+    assert found["pairs"]["equal_error_rate"] == 0  # these five are told apart with ease
+
+
+def test_photos_that_are_missing(run: Runner, lfw: list[object], tmp_path: Path) -> None:
+    lfw[3] = tmp_path
+    assert f"photos are not in {tmp_path}" in run(*lfw).error
+
+
+def test_errors(run: Runner, offline: Path, lfw: list[object], tmp_path: Path) -> None:
+    assert "pairs.txt" in run("eval", "lfw", "--photos", tmp_path, "--pairs", tmp_path / "no" / "pairs.txt").error
     assert "Missing option '--pairs'" in run("eval", "lfw", "--photos", tmp_path).error
-
-
-def test_thresholds_go_into_the_card_of_a_model(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
-    """A checkpoint of the user's own becomes one with thresholds, and verify decides by them."""
-    model = tmp_path / "mine.onnx"
-    made = run("convert", offline / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5", "-o", tmp_path / "made", "--json").json
-    data = Path(made["path"]).read_bytes()
-    model.write_bytes(write_card(data, read_card(data).with_thresholds(())))
-    faces = [offline / "photos" / "img20.jpg", offline / "photos" / "img21.jpg"]
-    engine = ["--model", model, "--detector", "yunet-fast"]
-    assert "no thresholds for detector 'yunet-fast'" in run("verify", *faces, *engine).error
-    photos = ["--photos", offline / "lfw" / "images", "--pairs", pairs]
-    assert run("eval", "lfw", *photos, *engine, "--write-thresholds", model).code == 0
-    done = run("verify", *faces, *engine, "--fmr", "0.1", "--json")
-    assert (done.code, done.json["match"]) == (0, True)
-    card = read_card(model.read_bytes())
-    assert done.json["threshold"] == card.threshold(0.1, "yunet-fast").similarity
-    assert write_card(model.read_bytes(), card.with_thresholds(())) == write_card(data, card.with_thresholds(()))
-
-
-def test_thresholds_of_another_model_are_refused(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
-    made = run("convert", offline / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5", "-o", tmp_path, "--json").json
-    data = Path(made["path"]).read_bytes()
-    card = read_card(data)
-    other = tmp_path / "other.onnx"
-    other.write_bytes(write_card(data, replace(card, source=replace(card.source, sha256="0" * 64))))
-    before = other.read_bytes()
-    photos = ["--photos", offline / "lfw" / "images", "--pairs", pairs, "--detector", "yunet-fast"]
-    assert "another checkpoint" in run("eval", "lfw", *photos, "--write-thresholds", other).error
-    assert other.read_bytes() == before
-
-
-def test_a_tflite_file_is_refused_before_anything_is_measured(run: Runner, pairs: Path, tmp_path: Path) -> None:
-    (tmp_path / "m.tflite").write_bytes(b"as it was")
-    options = ["--photos", tmp_path, "--pairs", pairs, "--write-thresholds", tmp_path / "m.tflite"]
-    assert "only the card of an .onnx model" in run("eval", "lfw", *options).error
-    assert (tmp_path / "m.tflite").read_bytes() == b"as it was"
+    assert "there is no folder" in run(*lfw, "--html", tmp_path / "no" / "report.html").error
+    assert "int4" in run(*lfw, "--precision", "int4").error
+    (tmp_path / "text.bin").write_text("no pickle")
+    assert "text.bin" in run("eval", "bin", tmp_path / "text.bin").error

@@ -114,7 +114,7 @@ def test_a_folder_that_is_not_writable_is_told_before_the_work(tmp_path: Path, m
 def test_notices_of_native_code_stay_off_the_terminal_and_nothing_else_does() -> None:
     code = """
 import os, sys
-from ghostface_edge.cli.output import without_notices
+from ghostface_edge.notices import without_notices
 with without_notices():
     os.write(2, b"INFO: Created a delegate.\\nWARNING: odd\\n")
     print("ours", file=sys.stderr, flush=True)
@@ -128,7 +128,7 @@ os.write(2, b"INFO: later\\n")
 def test_what_fails_among_notices_is_still_told() -> None:
     code = """
 import os
-from ghostface_edge.cli.output import without_notices
+from ghostface_edge.notices import without_notices
 with without_notices():
     os.write(2, b"the reason\\n")
     raise ValueError
