@@ -1,36 +1,17 @@
-"""What an evaluation found out about one system, and about one system beside another."""
+"""What an evaluation found out about one system."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
+from .curve import Curve
+from .enrolment import Failure
+from .identification import Identification
 from .interval import Interval
-from .mcnemar import McNemar
-from .photos import Photo
+from .metrics import CrossValidation, ErrorRates
 from .system import SystemInfo
-
-if TYPE_CHECKING:
-    from .enrolment import Failure
-    from .identification import Identification
-    from .metrics import CrossValidation, ErrorRates, Scores
-
-
-@dataclass(frozen=True)
-class WorstError:
-    """A comparison that went wrong at the threshold of a report.
-
-    Attributes:
-        kind: ``false match`` or ``false non-match``.
-        a: One photo.
-        b: The other.
-        similarity: Their cosine similarity.
-    """
-
-    kind: str
-    a: Photo
-    b: Photo
-    similarity: float
+from .worst import WorstError
 
 
 @dataclass(frozen=True)
@@ -44,17 +25,19 @@ class Evaluation:
         photos: Number of photos.
         people: Number of people in them; None where the data set does not say.
         failures: Photos that could not be enrolled, with the reason.
-        failed_pairs: Comparisons of the protocol's list with such a photo; they are answered "different".
+        seconds: Wall-clock time of reading, detecting, aligning and embedding.
+        computed: Photos that were embedded in this run; the others came from the cache.
+        failed_pairs: Comparisons of the protocol's list with a photo that was not enrolled; they are answered
+            "different".
+        failed_templates: Templates of which no photo was enrolled, where the protocol compares templates.
         accuracy: Cross-validated accuracy, where the protocol has folds.
         accuracy_interval: Of the mean accuracy.
         pairs: Error rates over the protocol's list of pairs, where it has one.
+        pair_curve: What a figure of them needs.
         all_pairs: Error rates over all comparisons among the photos, where people are known.
+        all_curve: What a figure of them needs.
         identification: 1:N figures, where they were asked for.
-        seconds: Wall-clock time of reading, detecting, aligning and embedding.
-        computed: Photos that were embedded in this run; the others came from the cache.
-        pair_scores: What ``pairs`` counts.
-        all_scores: What ``all_pairs`` counts.
-        worst: The worst errors, for a contact sheet.
+        worst: The worst errors, where they were asked for.
     """
 
     protocol: str
@@ -63,50 +46,45 @@ class Evaluation:
     photos: int
     people: int | None
     failures: tuple[Failure, ...] = field(repr=False)
-    failed_pairs: int
-    accuracy: CrossValidation | None
-    accuracy_interval: Interval | None
-    pairs: ErrorRates | None
-    all_pairs: ErrorRates | None
-    identification: Identification | None
     seconds: float
     computed: int
-    pair_scores: Scores | None = field(default=None, repr=False, compare=False)
-    all_scores: Scores | None = field(default=None, repr=False, compare=False)
+    failed_pairs: int = 0
+    failed_templates: int = 0
+    accuracy: CrossValidation | None = field(default=None, repr=False)
+    accuracy_interval: Interval | None = None
+    pairs: ErrorRates | None = field(default=None, repr=False)
+    pair_curve: Curve | None = field(default=None, repr=False, compare=False)
+    all_pairs: ErrorRates | None = field(default=None, repr=False)
+    all_curve: Curve | None = field(default=None, repr=False, compare=False)
+    identification: Identification | None = field(default=None, repr=False)
     worst: tuple[WorstError, ...] = field(default=(), repr=False)
 
+    @property
+    def steadiest(self) -> ErrorRates | None:
+        """The error rates over the most comparisons."""
+        return self.pairs if self.all_pairs is None else self.all_pairs
 
-@dataclass(frozen=True)
-class TarDifference:
-    """How much more, or less, a system accepts of genuine comparisons than the baseline, both at one FMR.
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
 
-    Attributes:
-        fmr: The false-match rate.
-        difference: TAR of the system minus TAR of the baseline.
-        interval: Of the difference.
-    """
+        def plain(value: Any) -> Any:
+            return None if value is None else value.to_dict()
 
-    fmr: float
-    difference: float
-    interval: Interval
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A system beside the baseline, on the same comparisons.
-
-    Attributes:
-        baseline: The first system of the run.
-        system: Another one.
-        accuracy_difference: Cross-validated accuracy of the system minus the baseline's.
-        accuracy_interval: Of the difference.
-        mcnemar: Comparisons that only the baseline, or only the system, answers rightly.
-        tar_differences: At each FMR that the data support.
-    """
-
-    baseline: SystemInfo
-    system: SystemInfo
-    accuracy_difference: float | None
-    accuracy_interval: Interval | None
-    mcnemar: McNemar | None
-    tar_differences: tuple[TarDifference, ...]
+        return {
+            "protocol": self.protocol,
+            "dataset": self.dataset,
+            "system": self.system.to_dict(),
+            "photos": self.photos,
+            "people": self.people,
+            "failures": [{"photo": failure.photo.path, "reason": failure.reason} for failure in self.failures],
+            "failed_pairs": self.failed_pairs,
+            "failed_templates": self.failed_templates,
+            "accuracy": plain(self.accuracy),
+            "accuracy_interval": plain(self.accuracy_interval),
+            "pairs": plain(self.pairs),
+            "all_pairs": plain(self.all_pairs),
+            "identification": plain(self.identification),
+            "worst": [error.to_dict() for error in self.worst],
+            "seconds": round(self.seconds, 3),
+            "computed": self.computed,
+        }
