@@ -58,6 +58,7 @@ class _Watched:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.card = session.card
+        self.file, self.sha256 = session.file, session.sha256
         self.runtime = session.runtime
         self.version = session.version
         self.threads = session.threads
