@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar, cast
@@ -74,7 +74,7 @@ def in_processes(
                     workers.pop(connection).join()
                 else:
                     current[connection] = following
-                    with suppress(BrokenPipeError):  # it died just now: its end of the pipe says so in the next round
+                    with suppress(OSError):  # it died just now: its end of the pipe says so in the next round
                         connection.send(following)
     finally:
         for worker in workers.values():
@@ -121,6 +121,7 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # multiprocessing starts it with the first process, and would let interrupts in
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -60,6 +60,11 @@ class FaceEngine:
         max_pixels: Largest photo to decode, width times height.
         store: Where models are looked up; by default the user's own store.
 
+    Attributes:
+        embedder: The network that embeds.
+        detector: What finds the faces.
+        max_pixels: Largest photo to decode, width times height.
+
     Raises:
         MissingModelError: A known model is not on this machine.
         ModelError: A model file is damaged, has no card, or is of the wrong kind.

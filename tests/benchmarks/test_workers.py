@@ -5,8 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +79,26 @@ def test_a_worker_that_dies(capfd: pytest.CaptureFixture[str]) -> None:
         list(in_processes(partial(os._exit, 4), iter([1, 2, 3]), 2))
     assert multiprocessing.active_children() == []
     assert capfd.readouterr() == ("", "")
+
+
+MASKS = """
+from functools import partial
+from ghostface_edge.benchmarks.workers import in_processes
+if __name__ == "__main__":
+    mask = "(__import__('os').getpid(), [int(item) for item in __import__('signal').pthread_sigmask(0, [])])"
+    results = in_processes(partial(partial, eval), iter([mask] * 20), 2)
+    for pid, blocked in sorted({(pid, tuple(blocked)) for _, (pid, blocked) in results}):
+        print(*blocked)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks")
+def test_workers_are_deaf_to_interrupts_from_their_first_instruction(tmp_path: Path) -> None:
+    # In a new process, because multiprocessing starts a helper with the first child.
+    (tmp_path / "masks.py").write_text(MASKS, encoding="utf-8")
+    run = subprocess.run([sys.executable, str(tmp_path / "masks.py")], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines() in (["2"], ["2", "2"])  # SIGINT, in one process or in two
 
 
 def test_the_processes_end_with_the_loop() -> None:
