@@ -167,6 +167,7 @@ class Evaluator:
         judge: Callable[[Enrolment], tuple[Evaluation, Answers | None]],
         pairs: Pairs | None = None,
     ) -> Results:
+        self.source.check(photos)
         evaluations: list[Evaluation] = []
         comparisons: list[Comparison] = []
         baseline: Answers | None = None

@@ -9,6 +9,7 @@ not said, and a photo of several pairs is in the file several times.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path

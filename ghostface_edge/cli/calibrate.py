@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from ..catalog import DEFAULT_EMBEDDER
 from ..notices import without_notices
 from .evaluate import ALIGNED, CACHE, JOBS, benchmarks
 from .options import engine_options, given
@@ -55,6 +54,8 @@ def calibrate(
     `verify --fmr` and `gallery search --fmr` use them from then on. Without many people the lowest rates are left out:
     a rate takes three times as many comparisons of different people as it is small.
     """
+    from ..catalog import DEFAULT_EMBEDDER
+
     if dry_run and table_file is not None:
         raise click.UsageError("--dry-run and --table exclude each other", click.get_current_context())
     found = benchmarks("folder").people_photos(photos)
