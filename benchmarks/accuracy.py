@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,8 @@ class Evaluator:
             folds = None if pairs.fold is None else cross_validate(similarities, pairs.same, pairs.fold)
             everything = faces.all_pairs() if all_pairs and pairs.person is not None else None
             rates = error_rates(scores)
+            all_rates = None if everything is None else error_rates(everything)
+            limit = _threshold(rates if all_rates is None else all_rates) if self.worst else math.nan
             evaluation = self._evaluation(
                 pairs.name,
                 faces,
@@ -80,9 +83,9 @@ class Evaluator:
                 accuracy_interval=None if folds is None else accuracy_interval(folds.right, pairs),
                 pairs=rates,
                 pair_curve=Curve.of(scores),
-                all_pairs=None if everything is None else error_rates(everything),
+                all_pairs=all_rates,
                 all_curve=None if everything is None else Curve.of(everything),
-                worst=worst_of_pairs(similarities, pairs, faces.enrolled, _threshold(rates), self.worst) if self.worst else (),
+                worst=worst_of_pairs(similarities, pairs, faces.enrolled, limit, self.worst),
             )
             return evaluation, Answers(faces.system, folds, scores if everything is None else everything)
 
@@ -102,12 +105,13 @@ class Evaluator:
         def judge(faces: Enrolment) -> tuple[Evaluation, Answers]:
             scores = faces.all_pairs()
             rates = error_rates(scores)
+            limit = _threshold(rates) if self.worst else math.nan
             evaluation = self._evaluation(
                 name,
                 faces,
                 all_pairs=rates,
                 all_curve=Curve.of(scores),
-                worst=worst_of_all(faces, _threshold(rates), self.worst) if self.worst else (),
+                worst=worst_of_all(faces, limit, self.worst),
             )
             return evaluation, Answers(faces.system, None, scores)
 
@@ -208,5 +212,7 @@ def _threshold(rates: ErrorRates) -> float:
     """Where an error counts as one for the list of the worst: at the usual FMR, or the least that is supported."""
     points = [point for point in rates.points if point.fmr >= DEFAULT_FMR]
     if not points:
-        raise EvaluationError(f"{rates.impostor} impostor comparisons support no false-match rate")
+        raise EvaluationError(
+            f"{rates.impostor} comparisons of different people are too few to say at which threshold one is an error"
+        )
     return points[-1].threshold

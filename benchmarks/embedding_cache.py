@@ -22,7 +22,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
@@ -36,7 +35,7 @@ from typing import NamedTuple, Union
 import numpy as np
 
 import ghostface_edge
-from ghostface_edge.doctor import versions
+from ghostface_edge.doctor import look_at_machine, versions
 from ghostface_edge.engine import FaceEngine
 from ghostface_edge.errors import EvaluationError
 from ghostface_edge.gallery import turn_wal_on
@@ -91,8 +90,8 @@ class Row(NamedTuple):
 class Recipe:
     """Everything that landmarks and embeddings depend on, beside the picture.
 
-    Common to both: versions of OpenCV, Pillow and NumPy, kind of processor, the limit on pixels, and a digest of this
-    package's own source files, so that no number outlives the code that made it. Landmarks depend on the detector's
+    Common to both: versions of OpenCV, Pillow and NumPy, the CPU, the limit on pixels, and a digest of this package's
+    own source files, so that no number outlives the code that made it. Landmarks depend on the detector's
     fingerprint: its settings, model file and runtime. Embeddings depend on the embedder's file and runtime, on flip,
     and on what placed the face.
 
@@ -259,10 +258,11 @@ def _digest(values: list[object]) -> bytes:
 
 @lru_cache(maxsize=1)
 def _environment() -> tuple[str, ...]:
-    """What numbers depend on whatever the model: libraries, processor, and the code of this package."""
-    found = versions()
+    """What numbers depend on whatever the model: libraries, CPU, and the code of this package."""
+    found, machine = versions(), look_at_machine()
     libraries = [f"{name} {found[name]}" for name in ("numpy", "opencv", "pillow")]
-    return (*libraries, platform.machine(), source_digest(*_sources()))
+    cpu = (machine.architecture, machine.cpu, *machine.features)  # kernels are chosen by them
+    return (*libraries, *cpu, source_digest(*_sources()))
 
 
 def _sources() -> tuple[Path, ...]:

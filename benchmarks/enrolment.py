@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,6 +220,9 @@ class _Given:  # a Detector
 def _given(source: PhotoSource, photos: Sequence[Photo]) -> _Given | None:
     if source.aligned:
         return _Given("")
+    odd = next((photo for photo in photos if len(photo.landmarks) not in (0, 10)), None)
+    if odd is not None:
+        raise EvaluationError(f"{odd.path} comes with {len(odd.landmarks)} numbers for its landmarks: it takes ten")
     return _Given("given landmarks") if all(photo.landmarks for photo in photos) else None
 
 
@@ -231,14 +234,14 @@ class _Task(NamedTuple):
         photo: Which.
         data: The bytes of its file.
         picture: Their key in the cache; empty where there is none.
-        landmarks: (5, 2) of the main face, where the protocol or the cache says them.
+        face: Landmarks of the main face, (5, 2), where an earlier run found them.
     """
 
     row: int
     photo: Photo
     data: bytes
     picture: bytes
-    landmarks: FloatArray | None
+    face: FloatArray | None
 
 
 class _Outcome(NamedTuple):
@@ -285,19 +288,16 @@ class _Run:
         """The photos that the cache does not know, in order; those that it knows are noted on the way."""
         for row, photo in enumerate(self._photos):
             data = self._source.read(photo)
-            given = np.array(photo.landmarks).reshape(5, 2) if photo.landmarks else None
-            if self._cache is None:
-                yield _Task(row, photo, data, b"", given)
-                continue
-            picture = picture_key(data)
-            found = self._cache.embedding(picture, self._recipe(photo), self._embeddings.shape[1])
-            landmarks = given
-            if found is None and landmarks is None and self.recipe.detection is not None:
-                landmarks = self._cache.landmarks(picture, self.recipe.detection)
-                if isinstance(landmarks, str):  # no face
-                    found = landmarks
+            picture, face, found = b"", None, None
+            if self._cache is not None:
+                picture = picture_key(data)
+                found = self._cache.embedding(picture, self._recipe(photo), self._embeddings.shape[1])
+                if found is None and not photo.landmarks and self.recipe.detection is not None:
+                    face = self._cache.landmarks(picture, self.recipe.detection)
+            if isinstance(face, str):  # there is none
+                found, face = face, None
             if found is None:
-                yield _Task(row, photo, data, picture, landmarks)
+                yield _Task(row, photo, data, picture, face)
             else:
                 self._note(row, found)
 
@@ -347,7 +347,7 @@ class _Run:
         self.bar.update()
 
 
-def _batches(tasks: Iterator[_Task]) -> Iterator[_Batch]:
+def _batches(tasks: Iterator[_Task]) -> Generator[_Batch, None, None]:
     batch: list[_Task] = []
     size = 0
     for task in tasks:
@@ -380,25 +380,29 @@ def _embed_batch(engine: FaceEngine, aligned: bool, batch: _Batch) -> list[_Outc
 
 def _embed(engine: FaceEngine, aligned: bool, task: _Task) -> _Outcome:
     """What becomes of a photo; one at a time, so that no number depends on what else is in a batch."""
-    face: Found | None = None
+    detected: Found | None = None
     try:
         image = engine.open(task.data)
         if aligned:
-            crop = _checked_crop(image, engine)
-        else:
-            landmarks = task.landmarks
-            if landmarks is None:
-                try:
-                    landmarks = face = main_face(image, engine.detect(image)).landmarks
-                except NoFaceError:
-                    return _Outcome(NO_FACE, NO_FACE)
+            return _Outcome(None, _embedding(engine, _checked_crop(image, engine)))
+        landmarks: Any = np.reshape(task.photo.landmarks, (5, 2)) if task.photo.landmarks else task.face
+        if landmarks is None:
             try:
-                crop = align(image, landmarks, size=engine.embedder.crop_size)
-            except AlignmentError as error:
-                return _Outcome(face, str(error))
-        return _Outcome(face, engine.embedder.embed(crop[np.newaxis])[0])
+                landmarks = detected = main_face(image, engine.detect(image)).landmarks
+            except NoFaceError:
+                return _Outcome(NO_FACE, NO_FACE)
+        try:
+            crop = align(image, landmarks, size=engine.embedder.crop_size)
+        except AlignmentError as error:
+            return _Outcome(detected, str(error))
+        return _Outcome(detected, _embedding(engine, crop))
     except GhostFaceError as error:
         raise type(error)(f"{task.photo.path}: {error}") from error
+
+
+def _embedding(engine: FaceEngine, crop: NDArray[np.uint8]) -> FloatArray:
+    (embedding,) = engine.embedder.embed(crop[np.newaxis])
+    return np.asarray(embedding)
 
 
 def _checked_crop(image: Image, engine: FaceEngine) -> NDArray[np.uint8]:

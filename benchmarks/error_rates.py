@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from .interval import Interval
 from .operating_point import OperatingPoint
 from .scores import FMRS, Scores
@@ -58,8 +56,7 @@ def error_rates(
     """The error rates of comparisons, as far as the data support them.
 
     Intervals come from :class:`~ghostface_edge.benchmarks.uncertainty.IdentityBootstrap`; those of FMR and FNMR reach
-    as far as Wilson's, too, because no replicate of a bootstrap has an error where the data have none. Where people
-    are not known, or each is in one comparison only, Wilson's stand alone.
+    as far as Wilson's, too. Where people are not known, or each is in one comparison only, Wilson's stand alone.
 
     Args:
         scores: The comparisons.
@@ -95,6 +92,6 @@ def _with_intervals(point: OperatingPoint, bootstrap: IdentityBootstrap) -> Oper
     return replace(
         point,
         threshold_interval=bootstrap.interval(thresholds),
-        fmr_interval=bootstrap.widen(point.fmr_interval, bootstrap.fmr(np.float64(point.threshold))),
+        fmr_interval=bootstrap.widen(point.fmr_interval, bootstrap.fmr(point.threshold)),
         fnmr_interval=bootstrap.widen(point.fnmr_interval, bootstrap.fnmr(thresholds)),
     )

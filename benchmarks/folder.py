@@ -1,4 +1,4 @@
-"""A folder with a folder of photos for each person: the photos, and pairs drawn from them as LFW's protocol has them."""
+"""A folder that has one of photos for each person: its photos, and pairs of them in the manner of LFW's protocol."""
 
 from __future__ import annotations
 
@@ -34,46 +34,13 @@ def people_photos(root: str | os.PathLike[str]) -> tuple[Photo, ...]:
             are; a link leads out of it, or two names to one file; a name has a backslash or a control character, or
             is not UTF-8; or there are fewer than two people.
     """
-    folder = os.path.realpath(root)
-    photos: list[Photo] = []
-    files: dict[tuple[int, int], str] = {}  # name of each file that was seen
-    skipped, loose, empty = 0, [], 0
-    for person in _entries(folder, root):
-        if person.name.startswith("."):
-            skipped += 1
-        elif not _inside(person, folder, root).is_dir():
-            if _is_picture(person.name):
-                loose.append(person.name)
-            skipped += 1
-        else:
-            before = len(photos)
-            for file in _entries(person.path, root):
-                if not _is_picture(file.name) or not _inside(file, folder, root).is_file():
-                    skipped += 1
-                    continue
-                photo = Photo(person.name, f"{person.name}/{file.name}")
-                status = file.stat()
-                twin = files.setdefault((status.st_dev, status.st_ino), photo.path)
-                if twin != photo.path:
-                    raise EvaluationError(f"{root}: {twin!r} and {photo.path!r} are one file; remove one of the names")
-                photos.append(photo)
-            empty += len(photos) == before
-    if loose:
-        raise EvaluationError(
-            f"{root}: {len(loose)} photos lie in the folder itself, {loose[0]!r} among them, and nothing says who is on "
-            "them. Each person's photos belong in a folder named after the person"
-        )
-    people = len({photo.person for photo in photos})
-    if people < 2:
-        raise EvaluationError(
-            f"{root}: photos of {people} people, and comparing takes two. Photos are FOLDER/PERSON/FILE, with the "
-            f"endings {', '.join(EXTENSIONS)}"
-        )
-    if skipped:
-        _log.warning("%s: skipped %d entries that are hidden or no photos by their ending", root, skipped)
-    if empty:
-        _log.warning("%s: %d people's folders have no photo", root, empty)
-    return tuple(photos)
+    try:
+        return _photos(os.path.realpath(root), root)
+    except EvaluationError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise EvaluationError(f"{root} cannot be read as a folder of people: {reason}") from error
 
 
 def sampled_pairs(photos: Sequence[Photo], count: int, *, seed: int, folds: int = 10, name: str) -> Pairs:
@@ -124,6 +91,48 @@ def sampled_pairs(photos: Sequence[Photo], count: int, *, seed: int, folds: int 
     return pairs_of(name, pairs)
 
 
+def _photos(folder: str, root: str | os.PathLike[str]) -> tuple[Photo, ...]:
+    photos: list[Photo] = []
+    files: dict[tuple[int, int], str] = {}  # name of each file that was seen
+    skipped, loose, empty = 0, [], 0
+    for person in _entries(folder):
+        if person.name.startswith("."):
+            skipped += 1
+        elif not _inside(person, folder, root).is_dir():
+            if _is_picture(person.name):
+                loose.append(person.name)
+            skipped += 1
+        else:
+            before = len(photos)
+            for file in _entries(person.path):
+                if not _is_picture(file.name) or not _inside(file, folder, root).is_file():
+                    skipped += 1
+                    continue
+                photo = Photo(person.name, f"{person.name}/{file.name}")
+                status = file.stat()
+                twin = files.setdefault((status.st_dev, status.st_ino), photo.path)
+                if twin != photo.path:
+                    raise EvaluationError(f"{root}: {twin!r} and {photo.path!r} are one file; remove one of the names")
+                photos.append(photo)
+            empty += len(photos) == before
+    if loose:
+        raise EvaluationError(
+            f"{root}: {len(loose)} photos lie in the folder itself, {loose[0]!r} among them, and nothing says who is "
+            "on them. Each person's photos belong in a folder named after the person"
+        )
+    people = len({photo.person for photo in photos})
+    if people < 2:
+        raise EvaluationError(
+            f"{root}: photos of {people} people, and comparing takes two. Photos are FOLDER/PERSON/FILE, with the "
+            f"endings {', '.join(EXTENSIONS)}"
+        )
+    if skipped:
+        _log.warning("%s: skipped %d entries that are hidden or no photos by their ending", root, skipped)
+    if empty:
+        _log.warning("%s: %d people's folders have no photo", root, empty)
+    return tuple(photos)
+
+
 def _people(photos: Sequence[Photo], name: str) -> list[list[Photo]]:
     """The photos of each person, in the order of their names."""
     if len({photo.path for photo in photos}) < len(photos):
@@ -132,7 +141,7 @@ def _people(photos: Sequence[Photo], name: str) -> list[list[Photo]]:
     for photo in sorted(photos):
         people.setdefault(photo.person, []).append(photo)
     if "" in people:
-        raise EvaluationError(f"{name}: nobody says who is on {people[''][0].path!r}; pairs are drawn among known people")
+        raise EvaluationError(f"{name}: nothing says who is on {people[''][0].path!r}; pairs are of known people")
     return list(people.values())
 
 
@@ -221,14 +230,9 @@ def _unordered(index: int) -> tuple[int, int]:
     return index - j * (j - 1) // 2, j
 
 
-def _entries(folder: str, root: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise EvaluationError(
-            f"{root} cannot be read as a folder of people: {getattr(error, 'strerror', None) or error}"
-        ) from error
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
 
 
 def _inside(entry: os.DirEntry[str], folder: str, root: str | os.PathLike[str]) -> os.DirEntry[str]:

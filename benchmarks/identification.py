@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from ghostface_edge.errors import EvaluationError, OptionError
 
-from .interval import Interval
+from .interval import Interval, wilson
 from .metrics import Scores
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ _ROWS = 256  # of the similarity matrix at a time
 _TIE = 1e-9  # a matrix product rounds equal similarities apart by about 1e-16; float32 embeddings tell 1e-7 apart
 _DECIMALS = 12  # of similarities that are compared with a threshold, for the same reason
 _NO_MATCH = -1.0  # the least similarity there is
-_Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -370,6 +369,8 @@ def identify(
         raise OptionError(f"repeats={repeats!r} is not a number of splits: use 1 to {MAX_REPEATS}")
     if not 0 < enrolled_share < 1:
         raise OptionError(f"enrolled_share={enrolled_share!r} is not a share between 0 and 1")
+    if seed < 0:  # random.Random takes a number and its negative for the same
+        raise OptionError(f"seed={seed!r} is negative: use 0 or more")
     if rank < 1:
         raise OptionError(f"rank={rank!r} is not a rank: use 1 or more")
     if not enrolment.enrolled.any():
@@ -411,7 +412,8 @@ def _splits(people: _People, seed: int, repeats: int, share: float) -> list[_Spl
 def _search(enrolment: Enrolment, people: _People, splits: Sequence[_Split]) -> list[_Searches]:
     """Compare every photo with every gallery, block by block of the similarity matrix.
 
-    Photos that were not enrolled are no candidates; as probes, and as mates, their rank is past all others.
+    Photos that were not enrolled are no candidates. As mates, their similarity is the least there is, and their rank
+    among all people past all others; for probes that were not enrolled, so are both ranks.
     """
     unit = enrolment.embeddings.astype(np.float64)
     unit[enrolment.enrolled] /= np.linalg.norm(unit[enrolment.enrolled], axis=1, keepdims=True)
@@ -434,18 +436,18 @@ def _search(enrolment: Enrolment, people: _People, splits: Sequence[_Split]) -> 
     for start in range(0, len(probes), _ROWS):
         rows = probes[start : start + _ROWS]
         block = np.clip(unit[rows] @ unit.T, -1, 1)
-        for split, (columns, known), result in zip(splits, candidates, results):
+        for split, (columns, inside), result in zip(splits, candidates, results):
             mates = split.gallery[people.person[rows]]
             found = enrolment.enrolled[mates]
             mate = np.where(found, block[np.arange(len(rows)), mates], _NO_MATCH)
             similarity = block[:, columns]
             ahead = similarity >= mate[:, None] - _TIE  # the mate itself among them
-            open_rank = ahead[:, :known].sum(axis=1)
+            open_rank = ahead[:, :inside].sum(axis=1)
             result.mate[rows] = np.round(mate, _DECIMALS)
-            result.open_rank[rows] = np.where(found, open_rank, past)
-            result.rank[rows] = np.where(found, open_rank + ahead[:, known:].sum(axis=1), past)
-            if known:
-                result.best[rows] = np.round(similarity[:, :known].max(axis=1), _DECIMALS)
+            result.open_rank[rows] = open_rank
+            result.rank[rows] = np.where(found, open_rank + ahead[:, inside:].sum(axis=1), past)
+            if inside:
+                result.best[rows] = np.round(similarity[:, :inside].max(axis=1), _DECIMALS)
     return results
 
 
@@ -540,17 +542,14 @@ def _person_interval(
         total += np.bincount(people.person[case], minlength=count)
         events += np.bincount(people.person[case & happening], minlength=count)
     searched = np.count_nonzero(total)
-    rate = events.sum() / total.sum()
+    rate = float(events.sum() / total.sum())
     effective = float(searched)
     if 0 < rate < 1 and searched > 1:
         variance = searched / (searched - 1) * np.sum((events - rate * total) ** 2) / total.sum() ** 2
         one_split = total.sum() / len(cases)
         effective = min(rate * (1 - rate) / variance, one_split) if variance > 0 else one_split
-    spread = _Z * _Z / effective
-    half = _Z * math.sqrt(rate * (1 - rate) / effective + spread / (4 * effective))
-    centre = rate + spread / 2
-    low, high = (centre - half) / (1 + spread), (centre + half) / (1 + spread)
-    return Interval(float(max(low, 0)), float(min(high, 1)), f"Wilson, searches of {searched:,} people")
+    result = wilson(rate * effective, effective)
+    return Interval(result.low, result.high, f"Wilson, searches of {searched:,} people")
 
 
 def _number(spread: Spread) -> str:

@@ -47,8 +47,9 @@ class IjbResult:
         failed_genuine: Comparisons of one person with such a template: non-matches.
         failed_impostor: Comparisons of two people with such a template: non-matches.
         detector_score: Whether images weigh as much as their detector's score.
-        rates: The errors. The lists do not say who is who, so intervals take comparisons as independent, and are too
-            narrow: a few thousand people are in millions of them.
+        people: Number of people, as far as the list of pairs tells: templates that genuine comparisons connect are of
+            one. None where it contradicts itself; then intervals take comparisons as independent, and are too narrow.
+        rates: The errors.
         scores: What ``rates`` counts.
     """
 
@@ -61,6 +62,7 @@ class IjbResult:
     failed_genuine: int
     failed_impostor: int
     detector_score: bool
+    people: int | None
     rates: ErrorRates = field(repr=False)
     scores: Scores = field(repr=False, compare=False)
 
@@ -76,23 +78,27 @@ class IjbResult:
             "failed_genuine": self.failed_genuine,
             "failed_impostor": self.failed_impostor,
             "detector_score": self.detector_score,
+            "people": self.people,
             "rates": self.rates.to_dict(),
         }
 
     def to_text(self) -> str:
         """A short report for people."""
         weighing = "weighted by the detector's score" if self.detector_score else "all of one weight"
+        people = "people unknown" if self.people is None else f"{self.people:,} people"
         lines = [
             f"{self.name}, 1:1 verification of templates: {self.system.label}",
             f"{self.images:,} images, {weighing}, {len(self.failures):,} failed to enrol; {self.templates:,} "
             f"templates, {len(self.failed_templates):,} failed: non-matches in {self.failed_genuine:,} genuine and "
             f"{self.failed_impostor:,} impostor comparisons",
-            f"{self.rates.genuine:,} genuine and {self.rates.impostor:,} impostor comparisons: "
+            f"{self.rates.genuine:,} genuine and {self.rates.impostor:,} impostor comparisons, {people}: "
             f"EER {self.rates.equal_error_rate:.2%}, AUC {self.rates.auc:.4%}",
-            f"{'FAR':>7}  {'threshold':>9}  {'TAR':>7}",
+            f"{'FAR':>7}  {'threshold':>9}  {'TAR':>7}  95 % interval",
         ]
         rows = (
-            f"{point.fmr:>7g}  {point.threshold:>9.4f}  {point.true_matches.value:>7.2%}" for point in self.rates.points
+            f"{point.fmr:>7g}  {point.threshold:>9.4f}  {point.true_matches.value:>7.2%}  "
+            f"{point.tar_interval.low:.2%} to {point.tar_interval.high:.2%}"
+            for point in self.rates.points
         )
         return "\n".join([*lines, *rows])
 
@@ -113,8 +119,14 @@ def evaluate_ijb(enrolment: Enrolment, lists: IjbLists, *, detector_score: bool 
     similarities = _similarities(features, lists.a, lists.b)
     failed = ~(found[lists.a] & found[lists.b])
     similarities[failed] = _NO_MATCH
-    scores = Scores(similarities[lists.same], similarities[~lists.same])
-    failed_genuine = int(np.count_nonzero(failed & lists.same))
+    same, other, person = lists.same, ~lists.same, _people(lists)
+    scores = Scores(
+        similarities[same],
+        similarities[other],
+        genuine_people=None if person is None else person[lists.a[same]],
+        impostor_people=None if person is None else np.stack([person[lists.a[other]], person[lists.b[other]]], axis=1),
+    )
+    failed_genuine = int(np.count_nonzero(failed & same))
     named = {photo.path for photo in lists.photos}
     return IjbResult(
         name=lists.name,
@@ -126,6 +138,7 @@ def evaluate_ijb(enrolment: Enrolment, lists: IjbLists, *, detector_score: bool 
         failed_genuine=failed_genuine,
         failed_impostor=int(np.count_nonzero(failed)) - failed_genuine,
         detector_score=detector_score,
+        people=None if person is None else len(np.unique(person)),
         rates=error_rates(scores),
         scores=scores,
     )
@@ -181,6 +194,23 @@ def template_features(
     found = lengths > 0
     features[found] /= lengths[found, None]
     return features, found
+
+
+def _people(lists: IjbLists) -> NDArray[np.int32] | None:
+    """A number for the person of each template, (T,): the least row that genuine comparisons lead to.
+
+    In IJB-B and IJB-C each template of a probe has one genuine comparison, with its person's template in a gallery; so
+    this finds everybody. None where two templates that such comparisons connect are in an impostor comparison.
+    """
+    person = np.arange(len(lists.templates), dtype=np.int32)
+    a, b = lists.a[lists.same], lists.b[lists.same]
+    while np.any(person[a] != person[b]):
+        least = np.minimum(person[a], person[b])
+        np.minimum.at(person, a, least)
+        np.minimum.at(person, b, least)
+        person = person[person]
+    contradiction = np.any((person[lists.a] == person[lists.b]) & ~lists.same)
+    return None if contradiction else person
 
 
 def _similarities(features: NDArray[np.float64], a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:

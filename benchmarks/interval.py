@@ -28,14 +28,14 @@ class Interval:
         return dict(vars(self))
 
 
-def wilson(count: int, total: int) -> Interval:
+def wilson(count: float, total: float) -> Interval:
     """The interval of a rate of independent cases (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
 
     Comparisons that share people are not independent: their true interval is wider.
 
     Args:
         count: Cases in which it happened.
-        total: All cases, at least one.
+        total: All cases, at least one; an effective number of cases need not be whole.
     """
     rate, spread = count / total, _Z * _Z / total
     centre = rate + spread / 2

@@ -68,9 +68,7 @@ def read_csv_pairs(path: str | os.PathLike[str]) -> Pairs:
             for photo in pair[:2]:
                 person, known = people.setdefault(photo.path, (photo.person, line))
                 if person != photo.person:
-                    raise EvaluationError(
-                        f"{photo.path!r} shows {photo.person!r} here and {person!r} in line {known}"
-                    )
+                    raise EvaluationError(f"{photo.path!r} shows {photo.person!r} here and {person!r} in line {known}")
         except EvaluationError as error:
             raise EvaluationError(f"{path}, line {line}: {error}") from error
         pairs.append(pair)

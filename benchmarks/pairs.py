@@ -35,8 +35,8 @@ class Pairs:
         fold: (P,) int32, which of the protocol's disjoint sets the pair belongs to, from 0; None where it has none.
 
     Raises:
-        EvaluationError: Lengths that differ, rows that do not exist, a photo that is listed twice or paired with itself,
-            a negative fold, or known people who contradict ``same``.
+        EvaluationError: Lengths that differ, rows that do not exist, a photo that is listed twice or paired with
+            itself, a negative fold, or known people who contradict ``same``.
     """
 
     name: str

@@ -45,10 +45,14 @@ class PhotoSource(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As above."""
+        ...
 
     @property
-    def aligned(self) -> bool: ...
+    def aligned(self) -> bool:
+        """As above."""
+        ...
 
     def read(self, photo: Photo) -> bytes:
         """The bytes of a photo's file.
@@ -90,7 +94,7 @@ class PhotoFolder:
         Raises:
             EvaluationError: The folder is missing, or some of the photos; or a path leads out of it.
         """
-        if not self.root.is_dir():
+        if not os.path.isdir(self.root):
             raise EvaluationError(f"there is no folder {str(self.root)!r}")
         missing = [photo.path for photo in photos if not os.path.isfile(self._place(photo))]
         if missing:

@@ -61,7 +61,9 @@ def _details(evaluation: Evaluation, table: Table) -> list[str]:
     if evaluation.failures:
         named = ", ".join(failure.photo.path for failure in evaluation.failures[:3])
         more = ", ..." if len(evaluation.failures) > 3 else ""
-        lines.append(f"failed    {len(evaluation.failures):,} photos ({evaluation.failed_pairs:,} pairs): {named}{more}")
+        lines.append(
+            f"failed    {len(evaluation.failures):,} photos ({evaluation.failed_pairs:,} pairs): {named}{more}"
+        )
     parts = ["\n".join(lines)]
     if evaluation.accuracy is not None:
         folds = evaluation.accuracy

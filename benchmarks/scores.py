@@ -27,6 +27,7 @@ one person whose name is spelled in two ways.
 """
 
 _STEPS = 1_000_000  # thresholds have six decimals: below that a similarity depends on the machine's arithmetic
+_LARGEST = 1e9  # similarity: six decimals beside it are still exact enough in float64
 _MAX_ORDERED = 100_000  # comparisons whose order is kept where people are not known
 _MIN_POINTS = 16  # of a curve
 
@@ -47,7 +48,8 @@ class Scores:
         ranked: What a bootstrap draws from; None for many comparisons of unknown people.
 
     Raises:
-        EvaluationError: One of them is empty, or holds NaN or infinity; people that do not fit the comparisons.
+        EvaluationError: One of them is empty, or holds NaN, infinity or numbers too large for thresholds of six
+            decimals; people that do not fit the comparisons.
     """
 
     def __init__(
@@ -115,8 +117,6 @@ class Scores:
             EvaluationError: Not a rate, or one that the data cannot support.
         """
         total = len(self.impostor)
-        if not 0 < fmr < 1:
-            raise EvaluationError(f"a false-match rate lies between 0 and 1, not at {fmr!r}")
         if not self.supports(fmr):
             known = ", ".join(f"{rate:g}" for rate in self.supported_fmrs()) or "none"
             raise EvaluationError(
@@ -142,7 +142,7 @@ class Scores:
     def auc(self) -> float:
         """The area under the ROC: the chance that a genuine comparison is more similar than an impostor comparison.
 
-        Ties count half (D. Bamber, J. Math. Psychol. 12, 1975: the area is the Mann-Whitney statistic).
+        Ties count half: the area is the Mann-Whitney statistic (J. A. Hanley and B. J. McNeil, Radiology 143, 1982).
         """
         below = np.searchsorted(self.impostor, self.genuine, side="left")
         tied = np.searchsorted(self.impostor, self.genuine, side="right")
@@ -178,7 +178,13 @@ class Scores:
         return thresholds, self._fmr(thresholds), self._fnmr(thresholds)
 
     def supports(self, fmr: float) -> bool:
-        """Whether there are impostor comparisons enough for a false-match rate, by the rule of three."""
+        """Whether there are impostor comparisons enough for a false-match rate: see :meth:`threshold_at`.
+
+        Raises:
+            EvaluationError: Not a rate.
+        """
+        if not 0 < fmr < 1:
+            raise EvaluationError(f"a false-match rate lies between 0 and 1, not at {fmr!r}")
         return 3 / len(self.impostor) <= fmr
 
     def _fmr(self, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -205,6 +211,11 @@ def _similarities(values: ArrayLike, kind: str) -> Similarities:
         raise EvaluationError(f"there are no {kind} comparisons, so no error rate can be computed")
     if not (np.isfinite(ascending[0]) and np.isfinite(ascending[-1])):  # NaN is sorted to the end
         raise EvaluationError(f"the similarities of the {kind} comparisons are not all finite")
+    if ascending[0] < -_LARGEST or ascending[-1] > _LARGEST:
+        raise EvaluationError(
+            f"the similarities of the {kind} comparisons go from {ascending[0]:g} to {ascending[-1]:g}: thresholds of "
+            f"six decimals take similarities between {-_LARGEST:g} and {_LARGEST:g}"
+        )
     return Similarities(numbers, ascending)
 
 

@@ -161,13 +161,14 @@ def _require_table(name: str) -> None:
 
 def _read(name: str, measured: SystemInfo) -> tuple[bytes, ModelCard]:
     """A model file of the network that is measured, and its card."""
-    home = ModelStore().home
-    if home.exists() and home.resolve() in Path(name).parent.resolve().parents:
+    data = read_model(name)
+    # A link is replaced, not what it leads to: it matters where the link lies.
+    folder = os.path.realpath(os.path.dirname(name))
+    if Path(os.path.realpath(ModelStore().home)) in (Path(folder), *Path(folder).parents):
         raise EvaluationError(
             f"{name} belongs to the model store, which makes its files anew and compares them with their hashes: copy "
             "it elsewhere, and name the copy"
         )
-    data = read_model(name)
     card = read_model_card(data, name)
     found, wanted = (card.source.sha256, card.precision), (measured.source_sha256, measured.model.precision)
     if found != wanted:

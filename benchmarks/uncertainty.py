@@ -4,8 +4,9 @@ Comparisons share people. A person who looks like many others is in many false m
 ten people tell less than a thousand of two thousand. An interval must come from drawing the people, not the
 comparisons: R. M. Bolle, N. K. Ratha and S. Pankanti, "Error analysis of pattern recognition systems - the subsets
 bootstrap", Computer Vision and Image Understanding 93(1), 2004; R. Fogliato, P. Patil and P. Perona, "Confidence
-intervals for error rates in 1:1 matching tasks", International Journal of Computer Vision, 2024 (arXiv:2306.01198),
-whose vertex bootstrap this is.
+intervals for error rates in 1:1 matching tasks", International Journal of Computer Vision, 2024 (arXiv:2306.01198).
+This is the vertex bootstrap of the latter, without comparisons of a person with his own copy. It has no error where the
+data have none; so published intervals of rates reach as far as Wilson's, too.
 
 Its intervals are too wide rather than too narrow: what is peculiar to a comparison, and to neither of its people, is
 counted up to threefold in the variance (A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2),
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from .pairs import Pairs
 
 REPLICATES = 1000
-"""How often people are drawn anew: enough for the 2.5 % and the 97.5 % point (B. Efron and R. J. Tibshirani, "An
-Introduction to the Bootstrap", 1993, section 13.3)."""
+"""How often people are drawn anew. What is then taken for the 2.5 % point is one between the 1.5 % and the 3.5 % point:
+two standard deviations of a binomial count."""
 
 MIN_PEOPLE = 10
 """With fewer people, replicates say too little about the people who are not there: they may widen an interval, but
@@ -52,7 +53,8 @@ class IdentityBootstrap:
     chosen anew; where no weight is left for a figure, it is NaN. The ``EXACT`` most similar comparisons
     (:mod:`~ghostface_edge.benchmarks.ranking`) are weighed one by one, the others by person and bin of similarity.
 
-    The draws come from the raw bits of PCG64, which NumPy keeps the same in every version (NEP 19).
+    The draws come from the raw bits of PCG64, not from a method of NumPy's Generator, whose stream may change from one
+    version to the next (NEP 19).
 
     Args:
         ranked: The comparisons.
@@ -80,10 +82,12 @@ class IdentityBootstrap:
         self._units = len(drawn_from)
         self._method = f"bootstrap over {self._units:,} {ranked.units}"
         genuine, impostor = ranked.genuine, ranked.impostor
-        # Between two genuine similarities FNMR is constant: at these positions the AUC needs the impostors' sums.
-        splits = np.concatenate([impostor.at_or_above(genuine.ascending), impostor.above(genuine.ascending)])
-        self._impostor = WeighedRanking(impostor, weights, splits)
-        self._genuine = WeighedRanking(genuine, weights, np.zeros(0, dtype=np.int64))
+        # What the AUC needs: the weight of the impostor comparisons above each genuine one, and of its equals.
+        descending = genuine.ascending[::-1]
+        self._passed = impostor.at_or_above(descending), impostor.above(descending)
+        moves = np.diff(self._passed[0]) + np.diff(self._passed[1])
+        self._impostor = WeighedRanking(impostor, weights, np.concatenate(self._passed))
+        self._genuine = WeighedRanking(genuine, weights, np.flatnonzero(moves) + 1)
 
     @classmethod
     def of(cls, scores: Scores, *, replicates: int = REPLICATES, seed: int = 0) -> IdentityBootstrap | None:
@@ -97,14 +101,16 @@ class IdentityBootstrap:
             return None
         return cls(scores.ranked, replicates=replicates, seed=seed)
 
-    def fmr(self, threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    def fmr(self, threshold: ArrayLike) -> NDArray[np.float64]:
         """(R,) the FMR at a threshold, one for all replicates or (R,) one for each."""
         return _ratio(self._impostor.weight(self._ranked.impostor.at_or_above(threshold)), self._impostor.total)
 
-    def fnmr(self, threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    def fnmr(self, threshold: ArrayLike) -> NDArray[np.float64]:
         """(R,) the FNMR at a threshold, one for all replicates or (R,) one for each."""
         accepted = self._genuine.weight(self._ranked.genuine.at_or_above(threshold))
-        return np.where(np.isnan(threshold), np.nan, _ratio(self._genuine.total - accepted, self._genuine.total))
+        return np.where(
+            np.isnan(np.asarray(threshold)), np.nan, _ratio(self._genuine.total - accepted, self._genuine.total)
+        )
 
     def threshold_at(self, fmr: float) -> NDArray[np.float64]:
         """(R,) the threshold for an FMR, as :meth:`~ghostface_edge.benchmarks.scores.Scores.threshold_at` finds it."""
@@ -146,9 +152,8 @@ class IdentityBootstrap:
     def auc(self) -> NDArray[np.float64]:
         """(R,) the area under the ROC; of huge sets by the trapezoidal rule between the positions that are kept."""
         edges, weight = self._genuine.edges, np.diff(self._genuine.sums, axis=0)
-        descending = self._ranked.genuine.ascending[::-1]
         passed = np.zeros(weight.shape[1])
-        for positions in (self._ranked.impostor.at_or_above(descending), self._ranked.impostor.above(descending)):
+        for positions in self._passed:
             mean = np.add.reduceat(positions, edges[:-1]) / np.diff(edges)
             passed += np.einsum("kr,kr->r", weight, self._impostor.interpolated(mean))
         return 1 - _ratio(passed, 2 * self._genuine.total * self._impostor.total)
@@ -330,17 +335,17 @@ def _widened(
     _check(replicates, seed)
     if pairs.person is None:
         return interval
-    numbers, rows = np.unique(pairs.person[np.stack([pairs.a, pairs.b], axis=1)], return_inverse=True)
-    rows = rows.reshape(-1, 2)
+    numbers, places = np.unique(pairs.person[np.stack([pairs.a, pairs.b], axis=1)], return_inverse=True)
+    rows: NDArray[np.int32] = places.reshape(-1, 2).astype(np.int32)
     weights = draw(len(numbers), replicates, seed)
     mean = np.zeros(replicates)
-    for people, own in ((rows[pairs.same, :1], gains[pairs.same]), (rows[~pairs.same], gains[~pairs.same])):
+    for people, gain in ((rows[pairs.same, :1], gains[pairs.same]), (rows[~pairs.same], gains[~pairs.same])):
         if len(people):
             total, gained = np.zeros(replicates), np.zeros(replicates)
             for start in range(0, len(people), _BLOCK):
                 weight = weighed(weights, people[start : start + _BLOCK])
                 total += weight.sum(axis=0, dtype=np.uint32)
-                gained += own[start : start + _BLOCK].astype(np.float32) @ weight.astype(np.float32)
+                gained += gain[start : start + _BLOCK].astype(np.float32) @ weight.astype(np.float32)
             mean += len(people) / len(pairs) * _ratio(gained, total)
     own = _interval(mean, f"bootstrap over {len(numbers):,} people")
     return interval if own is None else wider(interval, own)
@@ -355,4 +360,5 @@ def _interval(values: NDArray[np.float64], method: str) -> Interval | None:
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0)
+    result: NDArray[np.float64] = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0)
+    return result

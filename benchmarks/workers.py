@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar, cast
 
 from ghostface_edge.errors import EvaluationError, GhostFaceError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_READY = None  # a worker's first message; the others are (whether it went well, result or error)
+_READY = None  # a worker's first message; the others are results, or the error that ends it all
 
 
 def in_processes(
     setup: Callable[[], Callable[[Task], Result]], tasks: Iterator[Task], jobs: int
-) -> Iterator[tuple[Task, Result]]:
+) -> Generator[tuple[Task, Result], None, None]:
     """Every task with its result, as they are done.
 
     The processes are spawned, not forked: a fork copies the locks that the threads of inference runtimes hold. So a
@@ -46,8 +47,8 @@ def in_processes(
     first = list(islice(tasks, jobs))
     tasks = chain(first, tasks)
     context = get_context("spawn")
-    workers: dict[Any, Any] = {}  # connection to process
-    current: dict[Any, Task] = {}
+    workers: dict[Connection, BaseProcess] = {}
+    current: dict[Connection, Task] = {}
     try:
         for _ in first:
             ours, theirs = context.Pipe()
@@ -57,17 +58,16 @@ def in_processes(
                 workers[ours] = process
             theirs.close()  # else the pipe would stay open when the worker is gone
         while workers:
-            for connection in wait(list(workers)):
+            for connection in cast("list[Connection]", wait(list(workers))):
                 task = current.pop(connection, None)
                 try:
                     message = connection.recv()
                 except (EOFError, OSError) as error:
                     raise _death(workers[connection], task) from error
-                if message is not _READY:
-                    well, result = message
-                    if not well:
-                        raise result
-                    yield task, result
+                if isinstance(message, GhostFaceError):
+                    raise message
+                if task is not None:  # else it has just started
+                    yield task, message
                 following = next(tasks, None)
                 if following is None:
                     connection.close()  # which ends the worker
@@ -77,10 +77,10 @@ def in_processes(
                     with suppress(BrokenPipeError):  # it died just now: its end of the pipe says so in the next round
                         connection.send(following)
     finally:
-        for process in workers.values():
-            process.kill()  # they hold nothing that would have to be put away
-        for connection, process in workers.items():
-            process.join()
+        for worker in workers.values():
+            worker.kill()  # they hold nothing that would have to be put away
+        for connection, worker in workers.items():
+            worker.join()
             connection.close()
 
 
@@ -88,21 +88,21 @@ def _work(setup: Callable[[], Callable[[Any], Any]], connection: Connection) -> 
     """The life of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    well, work = _attempt(setup)
+    work = _attempt(setup)
     with suppress(EOFError, OSError):  # the parent has no more tasks, or is gone
-        connection.send(_READY if well else (False, work))
-        while well:
-            well, result = _attempt(work, connection.recv())
-            connection.send((well, result))
+        connection.send(work if isinstance(work, GhostFaceError) else _READY)
+        while True:
+            connection.send(_attempt(work, connection.recv()))
 
 
-def _attempt(function: Callable[..., Any], *arguments: Any) -> tuple[bool, Any]:
+def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns, or the error that the parent is to raise."""
     try:
-        return True, function(*arguments)
+        return function(*arguments)
     except GhostFaceError as error:
-        return False, error
+        return error
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent tells the user
-        return False, EvaluationError(f"a worker process failed: {type(error).__name__}: {error}")
+        return EvaluationError(f"a worker process failed: {type(error).__name__}: {error}")
 
 
 def _end_with_parent() -> None:
@@ -128,9 +128,9 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _death(process: Any, task: object) -> EvaluationError:
+def _death(process: BaseProcess, task: object) -> EvaluationError:
     process.join()
-    code = process.exitcode
+    code = process.exitcode or 0
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     when = "before its first task" if task is None else f"at work on {task}"
     return EvaluationError(

@@ -35,7 +35,7 @@ LAYOUTS = ("NHWC", "NCHW")
 COLOUR_ORDERS = ("RGB", "BGR")
 ARCFACE_ALIGNMENT = "arcface-112"
 
-_MEASURE = "measure it on photos of yours: ghostface-edge calibrate PHOTOS --model FILE --detector D --write"
+_MEASURE = "measure it on photos of yours: ghostface-edge calibrate PHOTOS --model FILE --detector D"
 
 _LARGEST_FLOAT32 = 3.4028234e38  # IEEE 754; what a card says of pixels is computed in float32
 

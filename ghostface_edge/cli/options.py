@@ -76,9 +76,7 @@ MAX_PIXELS = click.option(
     metavar="N",
     help="Largest photo to decode, width times height.  [default: 50000000]",
 )
-FLIP = click.option(
-    "--flip", is_flag=True, help="Embed the mirrored face too: a little more accurate, twice the time."
-)
+FLIP = click.option("--flip", is_flag=True, help="Embed the mirrored face too: a little more accurate, twice the time.")
 
 RUNTIME = click.option(
     "--runtime",

@@ -178,7 +178,7 @@ def test_the_report_of_one_system(lfw: Path, engine: Callable[..., FaceEngine]) 
     results = evaluate([engine()], lfw)
     text = results.to_text()
     for line in (
-        "LFW View 2: 10 photos of 5 people",
+        "pairs.txt, 2 sets of 4 pairs: 10 photos of 5 people",
         "failed    1 photos (2 pairs): Ann/Ann_0003.jpg",
         "Accuracy over 8 pairs in 2 folds: 75.00 % ± 25.00 (standard error 25.00; 95 %: ",
         "The protocol's pairs: 4 genuine, 4 impostor, 5 people: EER 25.00 % (95 %: ",

@@ -192,8 +192,8 @@ def test_blocks_of_the_matrix_make_no_difference(monkeypatch: pytest.MonkeyPatch
 
 
 def test_five_people_on_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The first photo of each is in the gallery. Bea's probe is nearer to her than to Ann; one of Cy's has no face, and
-    # so has Dan's photo in the gallery. Eve's are two kinds of strangers, 27 at 45 degrees from Cy, two at 60.
+    # The first photo of each is in the gallery. Bea's probe is nearer to her than to Ann; one of Cy's has no face, nor
+    # has Dan's photo in the gallery. Eve's are two kinds of strangers, 27 at 45 degrees from Cy, two at 60.
     people = enrolment(
         {
             "Ann": [at(0), at(20)],
@@ -354,7 +354,7 @@ def test_figures_are_consistent(seed: int, sizes: list[int], scatter: float, los
     curve = rates(result.closed)
     assert curve == sorted(curve)
     for point in result.closed.cmc:
-        assert 0 <= point.interval.low <= point.rate.mean <= point.interval.high <= 1
+        assert 0 <= point.interval.low <= point.rate.mean <= point.interval.high + 1e-12 <= 1 + 1e-12
     points = opened(result).points if result.open else ()
     for point in points:
         assert point.measured_fpir.most <= point.fpir
@@ -410,6 +410,15 @@ def test_searches_that_go_their_own_ways_count_as_many(monkeypatch: pytest.Monke
     assert (point.interval.low, point.interval.high) == pytest.approx((expected.low, expected.high), abs=3e-3)
 
 
+def test_splits_are_not_more_searches() -> None:
+    # Everybody is found once in two searches, in each of ten splits: 40 of 80, not 400 of 800.
+    people = identification._People.of([Photo(f"P{row // 3:02d}", f"{row}") for row in range(120)])
+    cases = np.arange(120) % 3 > 0
+    interval = identification._person_interval(people, [np.arange(120) % 3 == 1] * 10, [cases] * 10)
+    expected = binomtest(40, 80).proportion_ci(0.95, method="wilson")
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
 # ---------------------------------------------------------------------------------------------------------------
 # What cannot be said
 
@@ -427,6 +436,16 @@ def test_few_non_mated_searches_support_few_rates() -> None:
     assert [point.fpir for point in opened(with_strangers(30)).points] == [0.1]
     assert [point.fpir for point in opened(with_strangers(299)).points] == [0.1]
     assert [point.fpir for point in opened(with_strangers(300)).points] == [0.1, 0.01]
+
+
+def test_every_split_must_support_a_rate() -> None:
+    # The strangers are Ann in some splits, with 29 searches, and Bea in others, with 301.
+    result = identify(enrolment({"Ann": [at(3)] * 29, "Bea": [at(80)] * 301}), repeats=20)
+    assert result.open is None
+    assert "and there are 29" in str(result.open_omitted)
+    more = identify(enrolment({"Ann": [at(3)] * 30, "Bea": [at(80)] * 301}), repeats=20)
+    assert [point.fpir for point in opened(more).points] == [0.1]
+    assert (opened(more).non_mated.least, opened(more).non_mated.most) == (30, 301)
 
 
 def test_nobody_left_to_search_for() -> None:
@@ -465,6 +484,7 @@ def test_no_face_anywhere() -> None:
         {"enrolled_share": 1.0},
         {"enrolled_share": math.nan},
         {"rank": 0},
+        {"seed": -1},
     ],
 )
 def test_senseless_options(options: dict[str, Any]) -> None:

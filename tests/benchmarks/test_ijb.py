@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.stats import binomtest
 from sklearn.metrics import roc_curve
 from sklearn.preprocessing import normalize
 
@@ -193,10 +196,10 @@ def test_a_broken_line_is_named(
 
 def test_lines_that_swap_their_numbers_are_not_taken_for_others(tmp_path: Path) -> None:
     # As many numbers as there should be, in the wrong lines.
-    write(tmp_path, [MEMBERS, LANDMARKS, ["1 11065 1", "1 7", "0 11065 7 0"]])
+    write(tmp_path, [MEMBERS, LANDMARKS, ["1 11065 1", "1 7", "0 11065 7 0", "7 1 0"]])
     with pytest.raises(EvaluationError, match="line 2: expected"):
         read_ijb(tmp_path, name="IJB-B")
-    write(tmp_path, [MEMBERS, LANDMARKS, ["1 11065 1 1", "7", "0 11065 7 0"]])
+    write(tmp_path, [MEMBERS, LANDMARKS, ["1 11065 1 1", "7 0", "11065 7 0", "7 1 0"]])
     with pytest.raises(EvaluationError, match="line 1: expected"):
         read_ijb(tmp_path, name="IJB-B")
 
@@ -358,18 +361,19 @@ def test_embeddings_that_cancel_are_no_template(tmp_path: Path) -> None:
 def test_similarities_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(ijb, "_ROWS", rows)
     rng = np.random.default_rng(rows)
-    for pairs in (2, 40, 3000):
+    for pairs, swap in ((2, False), (40, False), (3000, False), (3000, True)):
         lists = random_lists(rng, 50, pairs)
         same = lists.same.copy()
         same[:2] = True, False
-        lists = IjbLists(**{**vars(lists), "same": same})
+        a, b = lists.a, 40 + lists.b % 10  # few templates on one side, as in IJB
+        a = np.where(a == b, 0, a).astype(np.int32)
+        lists = IjbLists(**{**vars(lists), "same": same, "a": b if swap else a, "b": a if swap else b})
         faces = enrolment(lists, normalize(rng.normal(size=(len(lists.photos), 16))))
         features = features_by_hand(lists, faces, detector_score=False)
         expected = [float(np.dot(features[a], features[b])) for a, b in zip(lists.a, lists.b)]
         scores = evaluate_ijb(faces, lists).scores
         assert scores.genuine == pytest.approx(np.sort(np.array(expected)[same]), abs=1e-7)
         assert scores.impostor == pytest.approx(np.sort(np.array(expected)[~same]), abs=1e-7)
-        assert scores.people is None
 
 
 def test_tar_at_far_agrees_with_scikit_learn() -> None:
@@ -429,6 +433,64 @@ def test_an_enrolment_that_does_not_fit(
         evaluate_ijb(Enrolment(**{**vars(faces), **change(faces)}), lists)
 
 
+def people_of(templates: int, genuine: list[tuple[int, int]], impostor: list[tuple[int, int]]) -> list[int] | None:
+    pairs = np.array([*genuine, *impostor], np.int32).reshape(-1, 2)
+    same = np.arange(len(pairs)) < len(genuine)
+    none = np.zeros(0, np.int32)
+    numbers = np.arange(templates, dtype=np.int32)
+    lists = IjbLists("IJB-T", (), np.zeros(0, np.float32), numbers, none, none, none, *pairs.T.copy(), same)
+    person = ijb._people(lists)
+    return None if person is None else person.tolist()
+
+
+def test_who_is_who_by_hand() -> None:
+    assert people_of(6, [(5, 2), (2, 4), (3, 1)], [(0, 1), (5, 3)]) == [0, 1, 2, 1, 2, 2]
+    assert people_of(3, [], [(0, 1)]) == [0, 1, 2]
+    # 0, 1 and 2 are of one person, and 0 and 2 of two.
+    assert people_of(3, [(0, 1), (2, 1)], [(0, 2)]) is None
+
+
+def test_people_are_the_connected_components_of_genuine_comparisons() -> None:
+    rng = np.random.default_rng(14)
+    for templates in (2, 10, 500):
+        edges = rng.integers(0, templates, (templates * 2 // 3, 2))
+        _, expected = connected_components(coo_matrix((np.ones(len(edges)), edges.T), (templates, templates)), False)
+        person = people_of(templates, [(int(a), int(b)) for a, b in edges], [])
+        assert person is not None
+        assert len({*zip(person, expected.tolist())}) == len({*person}) == len({*expected.tolist()})
+    chain = rng.permutation(3000)  # the longest way that there is
+    assert people_of(3000, list(zip(chain[:-1].tolist(), chain[1:].tolist())), []) == [0] * 3000
+
+
+def test_people_widen_the_intervals(tmp_path: Path) -> None:
+    # A person of many templates is lost in all its genuine comparisons: one bad person, not ten bad comparisons.
+    members = [f"{number}.jpg {number} 1" for number in range(1, 61)]
+    landmarks = [f"{number}.jpg {FACES} 1" for number in range(1, 61)]
+    genuine = [f"{10 * person + 1} {10 * person + other} 1" for person in range(6) for other in range(2, 11)]
+    impostor = [
+        f"{10 * person + 1} {number} 0"
+        for person in range(6)
+        for number in range(1, 61)
+        if (number - 1) // 10 != person
+    ]
+    lists = read_ijb(write(tmp_path, [members, landmarks, [*genuine, *impostor]]), name="IJB-B")
+    vectors = np.eye(70)[[number // 10 if number < 50 else number for number in range(60)]]
+    result = evaluate_ijb(enrolment(lists, vectors), lists)
+    assert (result.people, result.rates.people) == (6, 6)
+    point = result.rates.points[0]
+    assert (point.true_matches.count, point.true_matches.total) == (45, 54)
+    expected = binomtest(45, 54).proportion_ci(0.95, method="wilson")
+    assert point.tar_interval.low < expected.low - 0.1
+
+
+def test_a_list_that_contradicts_itself_knows_nobody(tmp_path: Path) -> None:
+    pairs = [*PAIRS, "1 7 1", *["7 11065 0"] * 40]
+    lists = read_ijb(write(tmp_path, [MEMBERS, LANDMARKS, pairs]), name="IJB-B")
+    result = evaluate_ijb(enrolment(lists, [at(0), at(90), at(90), at(45), at(135)]), lists)
+    assert (result.people, result.rates.people) == (None, None)
+    assert "impostor comparisons, people unknown: EER" in result.to_text()
+
+
 @pytest.mark.parametrize(("label", "kind"), [("0", "genuine"), ("1", "impostor")])
 def test_one_kind_of_comparison(tmp_path: Path, label: str, kind: str) -> None:
     lists = read_ijb(write(tmp_path, [MEMBERS, LANDMARKS, [f"1 7 {label}"]]), name="IJB-B")
@@ -446,8 +508,8 @@ def test_reports(tmp_path: Path) -> None:
     assert plain["rates"]["points"][0]["threshold"] == 0.000001
     text = result.to_text().splitlines()
     assert text[0] == "IJB-B, 1:1 verification of templates: net float32, aligned, LiteRT 2"
-    assert text[2].startswith("1 genuine and 40 impostor comparisons: EER 0.00%")
-    assert text[-1] == "    0.1     0.0000  100.00%"
+    assert text[2].startswith("1 genuine and 40 impostor comparisons, 2 people: EER 0.00%")
+    assert text[-1].startswith("    0.1     0.0000  100.00%  ")
 
 
 # ---------------------------------------------------------------------------------------------------------------

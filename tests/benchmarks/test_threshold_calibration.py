@@ -228,6 +228,35 @@ def test_files_of_the_store_stay_as_they_are(model: Path, tmp_path: Path, monkey
     assert place.read_bytes() == model.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["a\0b.onnx", "a\0b/c.tflite", "a\0b.json", "a\0b/c.json", "loop/m.onnx", ".onnx", ""])
+def test_paths_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    with pytest.raises(GhostFaceError):
+        write_calibration(name, info(), NEW)
+    assert os.listdir() == ["loop"]
+    if name != "a\0b.json":  # whose folder is good
+        with pytest.raises(GhostFaceError):
+            check_target(name, info())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+def test_a_link_into_the_store_is_replaced_and_the_store_stays(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GHOSTFACE_EDGE_HOME", str(tmp_path / "home"))
+    place = tmp_path / "home" / model.name
+    place.parent.mkdir()
+    before = model.read_bytes()
+    model.rename(place)
+    model.symlink_to(place)
+    check_target(model, info())
+    write_calibration(model, info(), NEW)
+    assert (card_of(model).thresholds, model.is_symlink(), place.read_bytes()) == (KEPT, False, before)
+    with pytest.raises(EvaluationError, match="belongs to the model store"):
+        check_target(place, info())
+
+
 def test_a_full_disk_leaves_the_old_file(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = model.read_bytes()
 

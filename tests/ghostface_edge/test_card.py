@@ -208,7 +208,7 @@ def test_another_rate_lists_those_that_exist(card: ModelCard) -> None:
     assert str(caught.value) == (
         "model 'né' has no threshold at FMR 1e-05 with detector 'yunet'; it has FMR 0.001, 0.0001. "
         "Ask for one of these, state a similarity threshold of your own, or measure it on photos of yours: "
-        "ghostface-edge calibrate PHOTOS --model FILE --detector D --write"
+        "ghostface-edge calibrate PHOTOS --model FILE --detector D"
     )
 
 
@@ -218,7 +218,7 @@ def test_another_detector_lists_those_that_exist(card: ModelCard) -> None:
     assert str(caught.value) == (
         "model 'né' in float32 has no thresholds for detector 'mine' (only for scrfd, yunet). State a similarity "
         "threshold of your own, or measure it on photos of yours: ghostface-edge calibrate PHOTOS --model FILE "
-        "--detector D --write"
+        "--detector D"
     )
 
 
