@@ -110,6 +110,7 @@ def roc_figure(evaluations: Sequence[Evaluation]) -> Figure:
         axes.set_ylim(max(1 - room, 0.0), 1 + 0.03 * room)
         axes.yaxis.set_major_formatter(_percent)
         _legend(figure, lines, lambda line: f"{line.label}; AUC {line.rates.auc:.5f}")
+        _arrange(figure)
     return figure
 
 
@@ -144,6 +145,7 @@ def det_figure(evaluations: Sequence[Evaluation]) -> Figure:
             axes.plot(fmr, fnmr, **_stroke(line))
             _points(axes, line, lambda point: (point.false_non_matches.value, point.fnmr_interval), (floor, base))
         _legend(figure, lines, lambda line: f"{line.label}; EER {line.rates.equal_error_rate:.2%}", equal)
+        _arrange(figure)
     return figure
 
 
@@ -174,6 +176,7 @@ def histogram_figure(evaluations: Sequence[Evaluation]) -> Figure:
         figure.supylabel("share of comparisons (logarithmic)", fontsize=9)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        _arrange(figure)
     return figure
 
 
@@ -214,6 +217,7 @@ def cmc_figure(evaluations: Sequence[Evaluation]) -> Figure:
                 label=f"{printable(item.system.label)}; rank 1 {points[0].rate.mean:.2%}",
             )
         figure.legend(loc="outside lower center", handlelength=3.2)
+        _arrange(figure)
     return figure
 
 
@@ -356,6 +360,12 @@ def _figure(height: float) -> Figure:
     figure = Figure(figsize=(7.2, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def _arrange(figure: Figure) -> None:
+    """Find room for everything, once: a second time moves it by a hair, and files of one figure would differ."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def _plot(evaluations: Sequence[Evaluation], name: str) -> tuple[list[_Line], Figure, Axes]:

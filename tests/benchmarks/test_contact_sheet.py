@@ -17,7 +17,7 @@ from ghostface_edge.benchmarks.photos import Photo
 from ghostface_edge.benchmarks.worst import FALSE_MATCH, FALSE_NON_MATCH, WorstError
 from ghostface_edge.errors import EvaluationError, ImageError, OptionError
 
-RED, GREEN, BLUE, GREY = (200, 0, 0), (0, 160, 0), (0, 0, 200), (90, 90, 90)
+RED, GREEN, BLUE, PURPLE = (200, 0, 0), (0, 160, 0), (0, 0, 200), (170, 0, 170)
 WARNING = (179, 38, 30)
 
 
@@ -58,15 +58,15 @@ def extents(pixels: np.ndarray, colour: tuple[int, int, int]) -> tuple[int, int,
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "JPEG"])
 def test_both_photos_of_each_error_stand_side_by_side_in_order(tmp_path: Path, ending: str) -> None:
-    album = Album({"r": png(RED), "g": png(GREEN, (100, 50)), "b": png(BLUE, (20, 40)), "k": png(GREY)})
+    album = Album({"r": png(RED), "g": png(GREEN, (100, 50)), "b": png(BLUE, (20, 40)), "p": png(PURPLE)})
     path = tmp_path / f"worst.{ending}"
-    write_contact_sheet(path, [error("r", "g"), error("b", "k", FALSE_NON_MATCH)], album)
+    write_contact_sheet(path, [error("r", "g"), error("b", "p", FALSE_NON_MATCH)], album)
     pixels = sheet(path)
-    red, green, blue, grey = (extents(pixels, colour) for colour in (RED, GREEN, BLUE, GREY))
+    red, green, blue, purple = (extents(pixels, colour) for colour in (RED, GREEN, BLUE, PURPLE))
     sizes = np.array([(right - left, bottom - top) for left, top, right, bottom in (red, green, blue)])
     blur = 0 if ending == "png" else 3  # pixels: a JPEG's edges are soft
     assert sizes == pytest.approx(np.array([(224, 224), (224, 112), (112, 224)]), abs=blur)  # as large as fits
-    assert red[2] < green[0] < green[2] < blue[0] < blue[2] < grey[0]
+    assert red[2] < green[0] < green[2] < blue[0] < blue[2] < purple[0]
     assert red[1] == pytest.approx(blue[1], abs=blur)
     assert green[1] + green[3] == pytest.approx(red[1] + red[3], abs=2 * blur)
 
@@ -118,8 +118,8 @@ def test_names_change_nothing_but_their_own_place(tmp_path: Path) -> None:
         pixels = sheet(tmp_path / "w.png")
         shapes.append(pixels.shape)
         text = pixels[extents(pixels, RED)[3] + 2 :]
-        assert text[:, :12].min() == 255  # nothing runs out of its column
-        assert text[:, -12:].min() == 255
+        assert text[:, :12].min() > 240  # nothing runs out of its column
+        assert text[:, -12:].min() > 240
     assert len(set(shapes)) == 1
 
 
