@@ -21,7 +21,8 @@ _PREFERENCE = {"ai_edge_litert": "litert", "onnxruntime": "onnx", "tflite_runtim
 """Packages, best first, and the runtime that each is.
 
 LiteRT runs GhostFaceNets in 0.6 of ONNX Runtime's time, and YuNet in 0.8 of its instructions on a Cortex-A76 (with
-AVX-512 in 1.0 to 1.2 of its time). tflite-runtime comes last, because it cannot write the files that it runs.
+AVX-512 in 1.0 to 1.4 of its time: XNNPACK's depthwise kernel reads its weights anew for each pixel). tflite-runtime
+comes last, because it cannot write the files that it runs.
 """
 
 

@@ -13,10 +13,19 @@ import numpy as np
 import pytest
 
 from ghostface_edge.alignment import align
+from ghostface_edge.card import ModelCard
+from ghostface_edge.converters import convert
+from ghostface_edge.converters.architectures import architecture
+from ghostface_edge.converters.channel_statistics import channel_statistics
 from ghostface_edge.converters.faces import Faces, read_faces
 from ghostface_edge.converters.graph import Graph
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
+from ghostface_edge.converters.lowering import int8_graph
+from ghostface_edge.converters.preparation import embedder_graph
+from ghostface_edge.converters.quantization import Affine, Quantization
+from ghostface_edge.converters.ranges import choose_ranges
+from ghostface_edge.converters.tflite_writer import write_tflite
 from ghostface_edge.engine import FaceEngine
 from ghostface_edge.image import Image
 
@@ -155,3 +164,83 @@ def face_folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def some_faces(face_folder: Path, real_engine: FaceEngine) -> Faces:
     """The aligned faces of that folder."""
     return read_faces(face_folder, detector=real_engine.detector)
+
+
+# -- written files, for other runtimes than the one that is installed here
+
+Models = dict[str, tuple[bytes, np.ndarray]]
+"""By a name that ends in the precision: a TFLite file, and pictures for it."""
+
+FLOAT, INTEGER = ("float32", "float16"), ("dynamic", "int8", "int16x8")
+
+
+@pytest.fixture(scope="session")
+def random_models(
+    make_card: Callable[..., ModelCard], yunet_like: ModuleType, tmp_path_factory: pytest.TempPathFactory
+) -> Models:
+    """Networks with random weights: both versions of GhostFaceNet, and a small YuNet of open size."""
+    random, models = np.random.default_rng(5), {}
+    pictures = random.uniform(-1, 1, (4, 112, 112, 3)).astype(np.float32)
+
+    def write(name: str, graph: Graph, precision: str, quantization: Quantization | None = None) -> None:
+        card = make_card(embedding_size=512, precision=precision)
+        models[f"{name}_{precision}"] = write_tflite(graph, card, quantization), pictures
+
+    version_1 = architecture("ghostfacenet-v1-0.5-2")
+    for precision in (*FLOAT, "dynamic"):
+        write("v1", embedder_graph(version_1, "native"), precision)
+    integers = int8_graph(version_1)
+    statistics = channel_statistics(integers, pictures)
+    for precision, bits in (("int8", 8), ("int16x8", 16)):
+        ranges = choose_ranges(integers, pictures, statistics, Affine.over(-1, 1, bits), bits=bits)
+        write("v1", integers, precision, ranges)
+    write("v2", embedder_graph(architecture("ghostfacenet-v2-1.0-2"), "native"), "float32")
+    source = tmp_path_factory.mktemp("yunet_like") / "yunet.onnx"
+    source.write_bytes(yunet_like.yunet().SerializeToString())
+    for precision in FLOAT:
+        made = convert(source, source.parent, to="tflite", precision=precision)
+        photo = random.uniform(0, 255, (1, 96, 160, 3)).astype(np.float32)
+        models[f"yunet_{precision}"] = made.path.read_bytes(), photo
+    return models
+
+
+@pytest.fixture(scope="session")
+def official_models(
+    shared: Path, face_tensor: Callable[[int], np.ndarray], tmp_path_factory: pytest.TempPathFactory
+) -> Models:
+    """The official GhostFaceNet with eight faces, and YuNet with a photo."""
+    folder, models = tmp_path_factory.mktemp("official"), {}
+    photo = Image.open(min((shared / "calibration").glob("*.jpg"))).pixels[None, :224, :192].astype(np.float32)
+    for name, precisions, source, pictures in (
+        ("w0.5_s2", (*FLOAT, *INTEGER), "models/GN_W0.5_S2_ArcFace_epoch16.h5", face_tensor(8)),
+        ("yunet", FLOAT, "detectors/face_detection_yunet_2023mar.onnx", photo),
+    ):
+        for precision in precisions:
+            made = convert(shared / source, folder, to="tflite", precision=precision)
+            models[f"{name}_{precision}"] = made.path.read_bytes(), pictures
+    return models
+
+
+@pytest.fixture
+def compare(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Asserts that the outputs of a file are as near as its precision allows, and says past pytest how near they are.
+
+    Float: the largest difference as a share of the largest number. Integers: the least cosine of all pictures.
+    """
+
+    def check(name: str, wanted: list[np.ndarray], found: list[np.ndarray], float_limit: float, cosine: float) -> None:
+        assert [array.shape for array in found] == [array.shape for array in wanted]
+        pairs = list(zip(wanted, found))
+        if name.endswith(INTEGER):
+            least = min(
+                np.min((a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))) for a, b in pairs
+            )
+            line, is_near = f"least cosine {least:.4f}", least >= cosine
+        else:
+            largest = max(np.abs(a - b).max() / np.abs(a).max() for a, b in pairs)
+            line, is_near = f"apart by {largest:.1e}", largest <= float_limit
+        with capsys.disabled():
+            sys.stdout.write(f"\n    {name}: {line}")
+        assert is_near, f"{name}: {line}"
+
+    return check
