@@ -134,6 +134,4 @@ def _death(process: BaseProcess, task: object) -> EvaluationError:
     code = process.exitcode or 0
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     when = "before its first task" if task is None else f"at work on {task}"
-    return EvaluationError(
-        f"a worker process {how} {when}. Where memory is short, use fewer jobs; what was done before is kept"
-    )
+    return EvaluationError(f"a worker process {how} {when}. Where memory is short, use fewer jobs")

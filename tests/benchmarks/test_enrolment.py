@@ -406,6 +406,30 @@ def test_real_photos_give_the_same_bits_whichever_way(
             assert np.array_equal(run.embeddings, plain.embeddings)
 
 
+def test_models_are_converted_once_and_before_the_workers_start(
+    shared: Path, lfw_sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("GHOSTFACE_EDGE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GHOSTFACE_EDGE_MODELS", os.pathsep.join(str(shared / part) for part in ("models", "detectors")))
+
+    def converted() -> list[tuple[str, int, int]]:
+        found = [(path.name, path.stat()) for path in (tmp_path / "home" / "converted").iterdir()]
+        return sorted((name, status.st_ino, status.st_mtime_ns) for name, status in found)
+
+    seen = []
+
+    class Watching(Folder):
+        def read(self, photo: Photo) -> bytes:
+            seen.append(converted())
+            return super().read(photo)
+
+    source, photos = folder_of(lfw_sample[:40])
+    enrol(System(runtime="onnx"), Watching(source.root), photos, jobs=2)
+    assert len(seen[0]) == 2  # embedder and detector
+    assert converted() == seen[0]  # a worker that had converted would have put new files in their place
+
+
 def test_a_second_model_uses_the_landmarks_of_the_first(
     real_store: ModelStore, lfw_sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
