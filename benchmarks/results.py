@@ -134,13 +134,15 @@ def _overview(evaluations: Sequence[Evaluation], table: Table) -> list[str]:
         for index, wanted in enumerate(opened[0].points if opened else ()):
             column(f"FNIR at FPIR {wanted.fpir:g}, %", [_fnir(item, index) for item in opened])
     notes = []
+    if first.accuracy is not None:
+        notes.append("± is the standard deviation over the folds.")
     if first.steadiest is not None:
         which = "the protocol's pairs" if first.all_pairs is None else "all pairs"
         notes.append(
-            f"± is the standard deviation over the folds. TAR is counted over {which}: "
-            f"{first.steadiest.genuine:,} genuine, {first.steadiest.impostor:,} impostor comparisons."
+            f"TAR is counted over {which}: {first.steadiest.genuine:,} genuine, {first.steadiest.impostor:,} impostor "
+            "comparisons."
         )
-    return [table(heads, rows), *notes]
+    return [table(heads, rows), " ".join(notes)]
 
 
 def _beside(comparisons: Sequence[Comparison], table: Table) -> list[str]:
@@ -150,22 +152,22 @@ def _beside(comparisons: Sequence[Comparison], table: Table) -> list[str]:
         heads += ["accuracy, points", "95 %", "right: only the first, only this", "p"]
         for row, comparison in zip(rows, comparisons):
             if comparison.mcnemar is not None and comparison.accuracy_difference is not None:
-                test = comparison.mcnemar
                 row += [
                     f"{100 * comparison.accuracy_difference:+.2f}",
                     _span(comparison.accuracy_interval, sign="+"),
-                    f"{test.only_first}, {test.only_second}",
-                    f"{test.p_value:.3f}",
+                    f"{comparison.mcnemar.only_first}, {comparison.mcnemar.only_second}",
+                    f"{comparison.mcnemar.p_value:.3f}",
                 ]
     for index, difference in enumerate(first.tar_differences):
         heads += [f"TAR at {difference.fmr:g}, points", "95 %"]
         for row, comparison in zip(rows, comparisons):
             found = comparison.tar_differences[index]
             row += [f"{100 * found.difference:+.2f}", _span(found.interval, sign="+")]
+    test = "" if first.mcnemar is None else "p: McNemar's exact test. "
     return [
         f"Beside {first.baseline.label}:",
         table(heads, rows),
-        "p: McNemar's exact test. A difference whose interval holds 0 may be chance.",
+        f"{test}A difference whose interval holds 0 may be chance.",
     ]
 
 

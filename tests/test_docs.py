@@ -19,6 +19,7 @@ from ghostface_edge.models import ModelStore
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "converting.md"
+EVALUATING = ROOT / "docs" / "evaluating.md"
 
 FEW = 110
 """Photos in the default run: enough that no warning about their number appears."""
@@ -161,6 +162,37 @@ def test_the_page_can_be_followed(folder: Folder, capsys: pytest.CaptureFixture[
     (here / "script.py").write_text(script)
     made = runpy.run_path(str(here / "script.py"))["made"]
     assert capsys.readouterr().out.startswith(f"models/face_int8.tflite {made.size} 0.9")
+
+
+NUMBER = re.compile(r"[-+]?\d[\d,]*(\.\d+)?(e-?\d+)?")
+
+
+def test_the_page_on_evaluating_can_be_followed(
+    folder: Folder, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    here = folder(10)
+    assert main(["convert", "face.h5", "-o", ".", "--to", "tflite"]) == 0
+    assert main(["convert", "face.h5", "-o", ".", "--to", "tflite", "--precision", "int8"]) == 0
+    people = [path for path in sorted((shared / "lfw" / "images").iterdir()) if len(list(path.iterdir())) == 2][:20]
+    for person in people:
+        shutil.copytree(person, here / "people" / person.name)
+    for command in commands(EVALUATING):
+        capsys.readouterr()
+        code = main(list(command.words))
+        out, err = capsys.readouterr()
+        told = f"$ ghostface-edge {' '.join(command.words)}\n{out}{err}"
+        assert code == 0, told
+        lines = iter([*out.splitlines(), *err.splitlines()])
+        for line in filter(None, command.shown):
+            wanted = re.sub(r"\s+", " ", NUMBER.sub("#", line))
+            found = next((line for line in lines if re.sub(r"\s+", " ", NUMBER.sub("#", line)) == wanted), None)
+            assert found is not None, f"the page shows\n{line}\n{told}"
+            # The photos are the page's, so its figures must be found, but for what rounding of another machine moves.
+            numbers = [
+                [float(number[0].replace(",", "")) for number in NUMBER.finditer(text)] for text in (line, found)
+            ]
+            assert numbers[1] == pytest.approx(numbers[0], rel=0.02, abs=0.01), told
 
 
 @pytest.mark.slow

@@ -51,8 +51,8 @@ def calibrate(
     """Measure thresholds for one model with one detector on DIR/PERSON/*.jpg, and put them into the model's card.
 
     Every photo is compared with every other. --model names the .onnx or .tflite file that gets the thresholds;
-    `verify --fmr` and `gallery search --fmr` use them from then on. Without many people the lowest rates are left out:
-    a rate takes three times as many comparisons of different people as it is small.
+    `verify --fmr` and `gallery search --fmr` use them from then on. Rates that the photos cannot support are left out:
+    a rate of 1 in N takes 3 N comparisons of different people.
     """
     from ..catalog import DEFAULT_EMBEDDER
 
