@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..options import show_help
+from .macs import macs
 
 
 @click.group(name="bench", invoke_without_command=True)
@@ -12,3 +13,7 @@ from ..options import show_help
 def bench(context: click.Context) -> None:
     """Measure what a model costs, on this device."""
     show_help(context)
+
+
+for verb in (macs,):
+    bench.add_command(verb)
