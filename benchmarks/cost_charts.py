@@ -131,6 +131,7 @@ def _draw_layers(figure: Any, cost: Cost) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True)
     places = range(1, len(cost.layers) + 1)
     upper.bar(places, [layer.macs / 1e6 for layer in cost.layers], 0.9, color=_COLOURS[0])
+    upper.margins(x=0.01)
     upper.set(title=f"{cost.name}: {millions(cost.macs)} million MACs", ylabel="million MACs")
     lower.bar(places, [layer.memory_bytes / 1e3 for layer in cost.layers], 0.9, color=_COLOURS[3])
     lower.set(

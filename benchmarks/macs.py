@@ -1,9 +1,9 @@
 """What a network costs, counted and not measured: MACs, FLOPs, parameters, weight bytes, memory.
 
 A network is counted as it stands in what is named. An architecture or a checkpoint is the network that was trained, in
-float32, with its batch normalisations as layers. A converted file is what the converter made of it: batch normalisations
-are gone, into the weights of convolutions; and a convolution that the converter put in, such as the identity that
-decouples scales or the one that does the work of an int8 PReLU, is a convolution like all others.
+float32, with its batch normalisations as layers. A converted file is what the converter made of it: batch
+normalisations are gone, into the weights of convolutions; and a convolution that the converter put in, such as the
+identity that decouples scales or the one that does the work of an int8 PReLU, is a convolution like all others.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The work that an ``.onnx`` file describes, node by node.
 
-Native code infers the shapes: look only into files whose seal was checked. Nodes whose inputs are all constant, such as
-the Cast behind a float16 weight, are done once when a file is loaded and are no work; their results count as the weights
-of whatever takes them. A tensor that is rounded to integers is in memory twice, as a float and as integers, as the file
-has it; runtimes merge these.
+Native code infers the shapes: look only into files whose seal was checked. Nodes whose inputs are all constant, such
+as the Cast behind a float16 weight, are done once when a file is loaded and are no work; their results count as the
+weights of whatever takes them. A tensor that is rounded to integers is in memory twice, as a float and as integers, as
+the file has it; runtimes merge these.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ are no work; their results count as the weights of whatever takes them.
 
 from __future__ import annotations
 
-
 from math import prod
 from typing import Any
 
@@ -49,7 +48,7 @@ _FUSING = {
 """Kinds of operators that can cut off what they make, and the names of their tables of options."""
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """What is wrong with the file."""
 
 
@@ -68,7 +67,7 @@ def tflite_workload(data: bytes) -> Workload:
         ) from error
     try:
         return _Reader(schema, data).workload()
-    except _Damaged as error:
+    except _DamagedError as error:
         raise ModelFileError(f"the file cannot be counted: {error}") from error
     except Exception as error:  # the generated classes raise whatever a damaged file makes of them
         raise ModelFileError(f"the file is damaged or is not a TFLite model: {error}") from error
@@ -84,7 +83,7 @@ class _Reader:
         self._activations = _names(schema.ActivationFunctionType)
         self._model = schema.Model.GetRootAs(data, 0)
         if self._model.SubgraphsLength() != 1:
-            raise _Damaged(f"it holds {self._model.SubgraphsLength()} networks instead of 1")
+            raise _DamagedError(f"it holds {self._model.SubgraphsLength()} networks instead of 1")
         self._network = self._model.Subgraphs(0)
         self._limit = len(data)
         self._shapes: list[Shape] = []
@@ -100,7 +99,7 @@ class _Reader:
         inputs = _numbers(self._network.InputsAsNumpy())
         outputs = _numbers(self._network.OutputsAsNumpy())
         if not inputs or not outputs:
-            raise _Damaged("its network has no input or no output")
+            raise _DamagedError("its network has no input or no output")
         for number in inputs:
             self._require_fixed(number)
         made = set(inputs)
@@ -111,7 +110,7 @@ class _Reader:
                 operations.append(operation)
         missing = [self._names[number] for number in outputs if number not in made]
         if missing:
-            raise _Damaged(f"no operator makes its output {missing[0]!r}")
+            raise _DamagedError(f"no operator makes its output {missing[0]!r}")
         return Workload(
             tuple(operations),
             {self._label(number): self._bytes[number] for number in sorted(made)},
@@ -127,17 +126,17 @@ class _Reader:
         kind = self._types[tensor.Type()]
         shape = tuple(_numbers(tensor.ShapeAsNumpy()))
         if len(shape) > _MOST_ENDS or any(size < 0 for size in shape):
-            raise _Damaged(f"tensor {number} has an impossible shape")
+            raise _DamagedError(f"tensor {number} has an impossible shape")
         self._names.append(tensor.Name().decode(errors="replace") if tensor.Name() else "")
         self._shapes.append(shape)
         self._bytes.append(prod(shape) * _BYTES.get(kind, 0))
         stored = 0
         if tensor.Buffer():
             if tensor.Buffer() >= self._model.BuffersLength():
-                raise _Damaged(f"tensor {number} refers to a buffer that is not there")
+                raise _DamagedError(f"tensor {number} refers to a buffer that is not there")
             stored = int(self._model.Buffers(tensor.Buffer()).DataLength())
         if stored > self._limit or (stored and stored != self._bytes[number]):
-            raise _Damaged(f"tensor {number} has {stored} bytes of content instead of {self._bytes[number]}")
+            raise _DamagedError(f"tensor {number} has {stored} bytes of content instead of {self._bytes[number]}")
         self._stored.append(stored)
         if stored:
             self._roots[number] = number
@@ -155,9 +154,9 @@ class _Reader:
     def _require_fixed(self, number: int) -> None:
         signature = _numbers(self._network.Tensors(number).ShapeSignatureAsNumpy())
         if any(size < 0 for size in signature):
-            raise _Damaged("the size of its picture is open; count the checkpoint that it was converted from")
+            raise _DamagedError("the size of its picture is open; count the checkpoint that it was converted from")
         if self._shapes[number][:1] != (1,):
-            raise _Damaged(f"its input {self._names[number]!r} is not a single picture")
+            raise _DamagedError(f"its input {self._names[number]!r} is not a single picture")
 
     # -- operators
 
@@ -168,16 +167,16 @@ class _Reader:
         code = self._model.OperatorCodes(operator.OpcodeIndex())
         kind = self._kinds[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
         if not outputs or max(len(inputs), len(outputs)) > _MOST_ENDS:
-            raise _Damaged(f"an operator {kind} has {len(inputs)} inputs and {len(outputs)} outputs")
+            raise _DamagedError(f"an operator {kind} has {len(inputs)} inputs and {len(outputs)} outputs")
         for number in (*inputs, *outputs):
             if not 0 <= number < len(self._names):
-                raise _Damaged(f"an operator {kind} refers to a tensor that is not there")
+                raise _DamagedError(f"an operator {kind} refers to a tensor that is not there")
         if any(number in made or number in self._roots for number in outputs):
-            raise _Damaged(f"an operator {kind} makes a tensor that is there already")
+            raise _DamagedError(f"an operator {kind} makes a tensor that is there already")
         computed = [number for number in inputs if number in made]
         constant = [number for number in inputs if number in self._roots]
         if len(computed) + len(constant) < len(inputs):
-            raise _Damaged(f"an operator {kind} takes a tensor that nothing has made")
+            raise _DamagedError(f"an operator {kind} takes a tensor that nothing has made")
         if inputs and not computed:
             self._roots.update(dict.fromkeys(outputs, self._roots[constant[0]]))
             return None
@@ -243,7 +242,7 @@ def _names(enumeration: type) -> dict[int, str]:
 
 def _length(number: int) -> int:
     if number > _MOST:
-        raise _Damaged(f"it has {number} tensors or operators, more than the {_MOST} that are read")
+        raise _DamagedError(f"it has {number} tensors or operators, more than the {_MOST} that are read")
     return number
 
 
