@@ -30,7 +30,7 @@ LEGEND = (
 )
 
 
-def network_rows(costs: Iterable[Cost]) -> tuple[Sequence[str], list[Sequence[str]]]:
+def network_rows(costs: Iterable[Cost]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table of networks; precisions that a file is not in are dashes."""
     costs = list(costs)
     others = dict.fromkeys(key for cost in costs for key in cost.weight_bytes if key not in _NETWORKS)
@@ -53,7 +53,7 @@ def network_rows(costs: Iterable[Cost]) -> tuple[Sequence[str], list[Sequence[st
     return header, rows
 
 
-def layer_rows(cost: Cost) -> tuple[Sequence[str], list[Sequence[str]]]:
+def layer_rows(cost: Cost) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table of a network's layers, the last of them the sum."""
     rows = [
         [
@@ -70,7 +70,7 @@ def layer_rows(cost: Cost) -> tuple[Sequence[str], list[Sequence[str]]]:
         for layer in cost.layers
     ]
     total = [f"{value:,}" for value in (cost.parameters, cost.macs, cost.flops, cost.moved_bytes, cost.peak_bytes)]
-    return _LAYERS, [*rows, ["total", f"{len(rows)} layers", "", *total, f"{cost.intensity:.2f}"]]
+    return list(_LAYERS), [*rows, ["total", f"{len(rows)} layers", "", *total, f"{cost.intensity:.2f}"]]
 
 
 def summary_rows(cost: Cost) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ghostface_edge import signatures
 from ghostface_edge.converters.architectures import architecture
-from ghostface_edge.converters.graph import Graph, Shape
+from ghostface_edge.converters.graph import Graph
 from ghostface_edge.converters.onnx_file import OnnxFile, named
 from ghostface_edge.converters.onnx_reader import read_embedder
 from ghostface_edge.converters.trained_model import SourceOptions, read_trained_model
@@ -28,6 +28,7 @@ from ghostface_edge.runtime.session import naming, read_model
 from ghostface_edge.runtime.tflite_card import is_tflite
 
 from .onnx_workload import onnx_workload
+from .operation import Shape
 from .schedule import Step, best_schedule, given_schedule
 from .tensorflow_profile import notebook_flops
 from .tflite_workload import tflite_workload

@@ -13,12 +13,11 @@ from math import prod
 from typing import Any
 
 from ghostface_edge.card import refuse_external_data
-from ghostface_edge.converters.graph import Shape
 from ghostface_edge.converters.multiplications import convolution_macs
 from ghostface_edge.converters.requirement import missing_package
 from ghostface_edge.errors import ModelFileError, OptionError
 
-from .operation import Operation, elementwise_flops
+from .operation import Operation, Shape, elementwise_flops
 from .workload import Workload
 
 _WITH_WEIGHTS = frozenset(

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from ghostface_edge.converters.graph import Shape
+Shape = tuple[int, ...]
+"""Of a tensor, without the batch unless something else is said."""
 
 _PER_VALUE = {
     "abs": 1,

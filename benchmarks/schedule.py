@@ -12,8 +12,12 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-_MOST_STATES = 100_000
-"""Of the search: GhostFaceNets need a few hundred at most."""
+_MOST_LOOKS = 200_000
+"""How many times a step is weighed before the search is given up; GhostFaceNets take 5,500 at most."""
+
+
+class _GivenUpError(Exception):
+    """There are too many orders to look at."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Schedule:
     Attributes:
         order: Numbers of the steps.
         memory: Bytes in use while each of them runs, in this order.
-        proved: Whether no order has a lower peak; False where the search was given up.
+        proved: Whether it is known that no order has a lower peak.
     """
 
     order: tuple[int, ...]
@@ -54,8 +58,8 @@ def best_schedule(
 ) -> Schedule:
     """The order with the lowest peak.
 
-    First a greedy order is tried, and the given one. No order is below what the largest single step needs; where the
-    better of the two reaches that, it is the best. Else the search goes through sets of finished steps, the one with
+    First the given order is tried, and a greedy one. No order is below what the largest single step needs; where one of
+    the two reaches that, it is the best. Else the search goes through sets of finished steps, the one with
     the lowest peak so far first (Dijkstra's algorithm with the maximum in place of the sum). A step that fits below the
     peak so far and leaves no more in memory than before is taken at once: it can only help whatever comes later.
 
@@ -65,15 +69,17 @@ def best_schedule(
         inputs: Tensors that are there from the start, until their last use.
         outputs: Tensors that stay to the end.
     """
+    found = given_schedule(steps, sizes, inputs, outputs)
     memory = _Memory(steps, sizes, inputs, outputs)
     bound = max((memory.needed(step) for step in range(len(steps))), default=0)
-    greedy = memory.greedy()
-    schedules = (Schedule(greedy, memory.along(greedy), False), given_schedule(steps, sizes, inputs, outputs))
-    found = min(schedules, key=lambda schedule: schedule.peak)
-    if found.peak <= bound:
-        return replace(found, proved=True)
-    order = memory.search()
-    return found if order is None else Schedule(order, memory.along(order), True)
+    try:
+        for look in (memory.greedy, memory.search):
+            if found.peak > bound:
+                order = look()
+                found = min(found, Schedule(order, memory.along(order), False), key=lambda schedule: schedule.peak)
+    except _GivenUpError:
+        return found
+    return replace(found, proved=True)
 
 
 def given_schedule(
@@ -124,6 +130,7 @@ class _Memory:
                 if name in makers:
                     self._after[makers[name]].add(number)
         ready = frozenset(number for number, before in enumerate(self._before) if not before)
+        self._looks = 0
         self._start = _State(0, sum(sizes[name] for name in set(inputs)), ready)
 
     def needed(self, number: int) -> int:
@@ -133,6 +140,9 @@ class _Memory:
 
     def during(self, state: _State, number: int) -> int:
         """Bytes in use while a step runs."""
+        self._looks += 1
+        if self._looks > max(_MOST_LOOKS, 2 * len(self._steps)):
+            raise _GivenUpError
         return state.live + sum(self._sizes[name] for name in self._steps[number].outputs)
 
     def after(self, state: _State, number: int) -> _State:
@@ -160,29 +170,25 @@ class _Memory:
             order.append(number)
         return tuple(order)
 
-    def search(self) -> tuple[int, ...] | None:
-        """An order of the lowest peak; None where there are too many to look at."""
+    def search(self) -> tuple[int, ...]:
+        """An order of the lowest peak."""
         paths: dict[int, tuple[int, tuple[int, ...]]] = {}  # what was done before, and the steps since
         count = 0
-        heap = [(self._start.live, 0, count, self._start, 0, ())]
-        while heap:
+        heap: list[tuple[int, int, int, _State, int, tuple[int, ...]]] = [(self._start.live, 0, 0, self._start, 0, ())]
+        while True:
             peak, _, _, state, previous, taken = heapq.heappop(heap)
             if state.done in paths:
                 continue
             paths[state.done] = (previous, taken)
             if state.done == self._all:
                 return tuple(reversed(list(_steps_back(paths, state.done))))
-            if len(paths) > _MOST_STATES:
-                return None
             for number in state.ready:
                 higher = max(peak, self.during(state, number))
                 then, steps = self._without_cost(self.after(state, number), higher)
                 if then.done not in paths:
                     count += 1
-                    heapq.heappush(
-                        heap, (higher, -bin(then.done).count("1"), count, then, state.done, (number, *steps))
-                    )
-        return ()
+                    finished = bin(then.done).count("1")
+                    heapq.heappush(heap, (higher, -finished, count, then, state.done, (number, *steps)))
 
     def _without_cost(self, state: _State, peak: int) -> tuple[_State, tuple[int, ...]]:
         """Take every step that does not raise the peak and leaves no more in memory."""

@@ -10,14 +10,13 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ghostface_edge.converters.graph import Shape
 from ghostface_edge.converters.multiplications import convolution_macs
 from ghostface_edge.errors import ModelFileError, RuntimeMissingError
 
-from .operation import Operation, elementwise_flops
+from .operation import Operation, Shape, elementwise_flops
 from .workload import Workload
 
-_MOST = 20_000
+_MOST = 10_000
 """Tensors or operators that are read."""
 _MOST_ENDS = 64
 """Tensors of one operator, and sizes of one tensor."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from ghostface_edge.converters.graph import AveragePool, Conv, Graph, Input, MaxPool, Shape
+from ghostface_edge.converters.graph import AveragePool, Conv, Graph, Input, MaxPool
 from ghostface_edge.converters.multiplications import convolution_macs
 
-from .operation import Operation, elementwise_flops
+from .operation import Operation, Shape, elementwise_flops
 
 _FLOAT = 4  # bytes of a float32
 

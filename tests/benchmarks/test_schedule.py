@@ -102,13 +102,24 @@ def test_a_network_by_hand() -> None:
 
 
 def test_a_search_that_is_given_up_is_not_called_a_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "_MOST_STATES", 0)
+    monkeypatch.setattr(schedule, "_MOST_LOOKS", 0)
     results = [best_schedule(*random_network(seed)) for seed in range(60)]
     given_up = [seed for seed, result in enumerate(results) if not result.proved]
     assert given_up
     for seed in given_up:
         steps, sizes, inputs, outputs = random_network(seed)
         assert list(results[seed].memory) == memory(results[seed].order, steps, sizes, inputs, outputs)
+
+
+def test_a_network_of_too_many_orders() -> None:
+    """Three thousand branches side by side, each of which swells and shrinks: given up soon, and never in error."""
+    steps = [Step(("x",), (f"a{number}",)) for number in range(3000)]
+    steps += [Step((f"a{number}",), (f"b{number}",)) for number in range(3000)]
+    sizes = {name: 1 + number % 7 for number, name in enumerate(["x", *(step.outputs[0] for step in steps)])}
+    outputs = [f"b{number}" for number in range(3000)]
+    best = best_schedule(steps, sizes, ("x",), outputs)
+    assert not best.proved
+    assert list(best.memory[:50]) == memory(best.order, steps, sizes, ("x",), outputs)[:50]
 
 
 @pytest.mark.parametrize("name", ["ghostfacenet-v1-0.5-2", "ghostfacenet-v2-0.5-1"])
