@@ -7,6 +7,7 @@ matplotlib.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from ghostface_edge.atomic import replacing
 from ghostface_edge.errors import OptionError, RuntimeMissingError
 
-from .cost_tables import kilobytes, millions
+from .cost_tables import kilobytes, millions, printable
 from .macs import Cost
 
 FORMATS = (".svg", ".png")
@@ -68,11 +69,12 @@ def draw_costs(costs: Sequence[Cost], path: str | os.PathLike[str]) -> None:
     from matplotlib.figure import Figure
 
     picture = BytesIO()
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # of a name; an SVG has it all the same
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
-        rows = 1 if len(costs) == 1 else len(costs)
-        figure = Figure(figsize=(11, 4.2 if len(costs) == 1 else 1.4 + 0.34 * rows), layout="constrained")
+        height = 4.2 if len(costs) == 1 else 1.4 + 0.34 * len(costs)
+        figure = Figure(figsize=(11, height), layout="constrained")
         FigureCanvasAgg(figure)
         if len(costs) == 1:
             _draw_layers(figure, costs[0])
@@ -103,7 +105,7 @@ def _draw_networks(figure: Any, costs: Sequence[Cost]) -> None:
     left, middle, right = figure.subplots(1, 3, sharey=True)
     places = range(len(costs))
     _bars(left, places, [cost.macs / 1e6 for cost in costs], [millions(cost.macs) for cost in costs])
-    left.set(title="million MACs", yticks=list(places), yticklabels=[cost.name for cost in costs])
+    left.set(title="million MACs", yticks=list(places), yticklabels=[printable(cost.name) for cost in costs])
     left.invert_yaxis()
     precisions = list(dict.fromkeys(name for cost in costs for name in cost.weight_bytes))
     height = 0.8 / max(1, len(precisions))
@@ -132,7 +134,7 @@ def _draw_layers(figure: Any, cost: Cost) -> None:
     places = range(1, len(cost.layers) + 1)
     upper.bar(places, [layer.macs / 1e6 for layer in cost.layers], 0.9, color=_COLOURS[0])
     upper.margins(x=0.01)
-    upper.set(title=f"{cost.name}: {millions(cost.macs)} million MACs", ylabel="million MACs")
+    upper.set(title=f"{printable(cost.name)}: {millions(cost.macs)} million MACs", ylabel="million MACs")
     lower.bar(places, [layer.memory_bytes / 1e3 for layer in cost.layers], 0.9, color=_COLOURS[3])
     lower.set(
         title=f"activations in memory, in the best order: at most {kilobytes(cost.peak_bytes)} kB",

@@ -93,7 +93,7 @@ def summary_rows(cost: Cost) -> list[tuple[str, str]]:
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; numbers stand to the right."""
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    cells = [[printable(cell).replace("|", "\\|") for cell in row] for row in rows]
     numeric = [all(row[column][:1] in "-0123456789" for row in cells) for column in range(len(header))]
     rule = ["---:" if right else "---" for right in numeric]
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *cells))
@@ -107,3 +107,8 @@ def millions(number: int) -> str:
 def kilobytes(number: int) -> str:
     """Such as ``2,820``."""
     return f"{number / 1e3:,.0f}"
+
+
+def printable(name: str) -> str:
+    """A name, of a file perhaps, with escapes for what cannot be written or would break a line."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)

@@ -138,7 +138,7 @@ class _Reader:
         weights = constant if node.op_type in _WITH_WEIGHTS else []
         kind, macs, flops = self._work(node.op_type, settings, inputs, made)
         return Operation(
-            name=node.name or outputs[0],
+            name=_text(node.name or outputs[0]),
             kind=kind,
             inputs=tuple(dict.fromkeys(name for name in inputs if name not in self._constants)),
             outputs=tuple(outputs),
@@ -181,3 +181,8 @@ class _Reader:
 
     def _bytes(self, name: str) -> int:
         return prod(self._shape(name)) * self._width(self._types[name].elem_type)
+
+
+def _text(value: str | bytes) -> str:
+    """A name; protobuf gives bytes for one that is not UTF-8."""
+    return value if isinstance(value, str) else value.decode(errors="backslashreplace")

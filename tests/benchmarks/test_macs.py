@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ghostface_edge.benchmarks.cost_charts import draw_costs
+from ghostface_edge.benchmarks.cost_tables import markdown, network_rows
 from ghostface_edge.benchmarks.macs import OFFICIAL, Cost, count, count_graph
 from ghostface_edge.benchmarks.operation import elementwise_flops
 from ghostface_edge.benchmarks.tensorflow_profile import SUMS, notebook_flops, tensorflow_profile
@@ -528,6 +530,36 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
             count(str(tmp_path / name))
     with pytest.raises(GhostFaceError, match=tmp_path.name):
         count(str(tmp_path))
+
+
+def test_a_network_that_has_no_integer_form(caplog: pytest.LogCaptureFixture) -> None:
+    """A normalisation of the embedding that no convolution takes in: int8 is left out, and the log says why."""
+    ones = np.ones(12, np.float32)
+    graph = Graph(
+        (
+            Input("x", (), 2, 2, 3),
+            Relu("cut", ("x",)),
+            Flatten("flat", ("cut",)),
+            BatchNorm("embedding", ("flat",), ones, ones, ones, ones, 1e-3),
+        ),
+        ("embedding",),
+    )
+    with caplog.at_level("INFO"):
+        cost = count_graph("small", graph, format="onnx", is_ours=False)
+    assert cost.weight_bytes == {"float32": 104, "float16": 56, "dynamic": 104}  # factors, offsets, a shape of 2 int32
+    assert "no int8 form: node 'embedding'" in caplog.text
+    assert network_rows([cost])[1][0][8] == "-"
+
+
+def test_names_of_files_that_break_lines(tmp_path: Path) -> None:
+    graph = Graph((Input("x", (), 2, 2, 3), Flatten("embedding", ("x",))), ("embedding",))
+    name = "a|b\n\udcff\x1b $x$ 名.onnx"
+    cost = count_graph(name, graph, format="onnx", is_ours=False)
+    assert markdown(*network_rows([cost])).splitlines()[2].startswith("| a\\|b\\n\\udcff\\x1b $x$ 名.onnx | 0 |")
+    pytest.importorskip("matplotlib")
+    for costs in ([cost], [cost, cost]):
+        draw_costs(costs, tmp_path / "a.svg")
+        assert r"a|b\n\udcff\x1b $x$ 名.onnx" in (tmp_path / "a.svg").read_text()
 
 
 @pytest.mark.parametrize("seed", range(150))
