@@ -176,7 +176,7 @@ def _of_architecture(name: str, size: int | None) -> Cost:
     try:
         graph = architecture(name)
     except OptionError as error:
-        raise OptionError(f"there is no file {name}, and {error}") from error
+        raise OptionError(f"there is no file {name!r}, and {error}") from error
     _refuse_size(name, size)
     return count_graph(name, graph, format="architecture", is_ours=True)
 

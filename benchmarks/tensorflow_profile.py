@@ -4,7 +4,8 @@ The official notebook (HamadYA/GhostFaceNets, ``Flops.ipynb``) prints "FLOPs: 27
 GhostFaceNetV2 of width 1.3 and stride 1. It calls ``model_surgery.get_flops`` of keras_cv_attention_models, which
 halves what ``tf.compat.v1.profiler`` counts. The profiler (``tensorflow/python/profiler/internal/flops_registry.py``
 and the statistics in ``nn_ops.py``) counts two for a multiplication of a convolution, so the half is MACs and a little
-more: one half for every elementwise operation that it knows. The paper's "MFLOPs" are these.
+more: one half for every elementwise operation that it knows. The paper's "MFLOPs" are these: its plots
+(``plot_parameters.py``) have V1 of width 1.3 at 60.3 (stride 2) and 215.7 (stride 1).
 
 The profiler of that TensorFlow did not know AddV2 (tensorflow/tensorflow, pull request 37378), which is every sum that
 is no bias: the last step of a PReLU, the shortcuts, the offset of a hard sigmoid, and two steps of the normalisation

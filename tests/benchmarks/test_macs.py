@@ -128,6 +128,12 @@ def test_the_official_notebook() -> None:
     assert notebook_flops(graph) - graph.macs() == sum(others.values()) // 2
 
 
+@pytest.mark.parametrize(("name", "plotted"), [("ghostfacenet-v1-1.3-2", 60.3), ("ghostfacenet-v1-1.3-1", 215.7)])
+def test_the_papers_plots(name: str, plotted: float) -> None:
+    """Upstream's ``plot_parameters.py``: GhostFaceNet-2 and GhostFaceNet-1 in MFLOPs."""
+    assert round(count(name).notebook_flops / 1e6, 1) == plotted
+
+
 # ----------------------------------------------------------------------------------------------------------------
 # Multiplications, one by one
 
@@ -491,7 +497,7 @@ def test_another_programs_tflite_file(shared: Path) -> None:
 
 
 def test_neither_file_nor_architecture() -> None:
-    with pytest.raises(OptionError, match=r"no file face\.h5, and architecture 'face\.h5' is not known; a name is"):
+    with pytest.raises(OptionError, match=r"no file 'face\.h5', and architecture 'face\.h5' is not known; a name is"):
         count("face.h5")
 
 

@@ -106,7 +106,7 @@ class TestCharts:
 class TestRefusals:
     def test_no_such_network(self, run: Runner) -> None:
         assert (
-            "there is no file ghostfacenet-v3-1.0-2, and architecture"
+            "there is no file 'ghostfacenet-v3-1.0-2', and architecture"
             in run("bench", "macs", "ghostfacenet-v3-1.0-2").error
         )
 
