@@ -8,6 +8,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -169,11 +170,13 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 class TestPage:
     def test_it_says_what_its_commands_say(self, tmp_path: Path) -> None:
-        pytest.importorskip("matplotlib")
         page = (DOCS / "networks.md").read_text()
+        draws = find_spec("matplotlib") is not None
+        if not draws:
+            page = re.sub(r" --chart docs/\w+\.svg", "", page)
         assert runpy.run_path(str(DOCS / "networks.py"))["rewritten"](page, tmp_path) == page
         charts = sorted(tmp_path.glob("*.svg"))
-        assert [path.name for path in charts] == ["network_layers.svg", "networks.svg"]
+        assert [path.name for path in charts] == (["network_layers.svg", "networks.svg"] if draws else [])
         for path in charts:  # coordinates depend on the version of matplotlib, what is written in the chart does not
             texts = [
                 re.findall(r"<text[^>]*>([^<]+)<", (folder / path.name).read_text()) for folder in (tmp_path, DOCS)
