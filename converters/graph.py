@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from ghostface_edge.errors import ConversionError
 
+from .multiplications import convolution_macs
+
 FloatArray = NDArray[np.float32]
 Shape = tuple[int, ...]
 """(height, width, channels), or (features,)."""
@@ -389,4 +391,4 @@ class Graph:
         """Multiplications of all convolutions for one picture; takes the size as :meth:`shapes` does."""
         shapes = self.shapes(height, width)
         convolutions = (node for node in self.nodes if isinstance(node, Conv))
-        return sum(prod(shapes[node.name][:2]) * node.kernel.size for node in convolutions)
+        return sum(convolution_macs(shapes[node.name][:2], node.kernel.shape) for node in convolutions)

@@ -15,6 +15,8 @@ import numpy as np
 
 from ghostface_edge.errors import ModelFileError, RuntimeMissingError
 
+from .multiplications import convolution_macs
+
 _INTEGERS = frozenset({"int8", "int32"})
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 
@@ -168,7 +170,7 @@ def inspect_tflite(data: bytes) -> TFLiteInspection:
         macs = 0
         if kind in _CONVOLUTIONS:
             kernel, made = (network.tensors[number].shape for number in (operator.inputs[1], operator.outputs[0]))
-            macs = int(prod(made[1:3]) * prod(kernel))
+            macs = convolution_macs(made[1:3], kernel)
         operators.append(TFLiteOperator(kind, code.version, output.name, output.dtype, macs, place))
     return TFLiteInspection(
         inputs=tuple(tensors[number] for number in network.inputs),

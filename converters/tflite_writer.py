@@ -59,6 +59,7 @@ from .graph import (
 from .half import to_half
 from .quantization import Affine, Quantization, check_quantization, fused_followers, quantize_conv, quantize_kernel
 from .tflite_file import TFLiteFile
+from .tflite_tally import TFLiteTally
 
 _HALF_PRECISION = {"reduced_precision_support": b"fp16accfp16"}
 """Allows float16 products and float16 sums (tensorflow/lite/tools/optimize/reduced_precision_support.h)."""
@@ -125,6 +126,22 @@ def write_tflite(
     if card.precision == "float16":
         metadata.update(_HALF_PRECISION)
     return seal_tflite(file.content(inputs, outputs, card.converter, metadata))
+
+
+def constant_bytes(graph: Graph, precision: str, quantization: Quantization | None = None) -> int:
+    """Bytes of all constants that :func:`write_tflite` stores for a graph; needs no LiteRT.
+
+    Args:
+        graph: The network, as it is written.
+        precision: As in the card of a file.
+        quantization: The tensors that are integers.
+
+    Raises:
+        ConversionError: As :func:`write_tflite`.
+    """
+    tally = TFLiteTally()
+    _Writer(tally, graph, quantization or Quantization({}), precision, integer_io=False).write()
+    return tally.constant_bytes
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,7 @@ def _network(graph: Any) -> Network:
     weights = {item.name: tuple(item.dims) for item in graph.initializer}
     shapes = {item.name: _shape(item) for item in (*graph.input, *graph.output, *graph.value_info)}
     macs = [
-        _product((*shapes.get(node.output[0], _UNKNOWN)[2:], *weights.get(node.input[1], _UNKNOWN)))
+        _macs(shapes.get(node.output[0], _UNKNOWN)[2:], weights.get(node.input[1], _UNKNOWN))
         for node in graph.node
         if node.op_type == "Conv"
     ]
@@ -221,9 +221,12 @@ def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode(errors="backslashreplace")
 
 
-def _product(sizes: Shape) -> int | None:
+def _macs(made: Shape, kernel: Shape) -> int | None:
     """None where a size is open."""
-    return prod(sizes) if all(isinstance(size, int) for size in sizes) else None
+    if not all(isinstance(size, int) for size in (*made, *kernel)):
+        return None
+    macs: int = import_module("ghostface_edge.converters.multiplications").convolution_macs(made, kernel)
+    return macs
 
 
 def _card_rows(card: ModelCard) -> list[tuple[str, object]]:
