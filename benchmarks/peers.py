@@ -7,158 +7,118 @@ landmarks. What a contender needs and this machine has not is said in its row.
 
 from __future__ import annotations
 
-import hashlib
+import os
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Union
 
-import cv2
+import numpy as np
+from numpy.typing import NDArray
 
-from .device import Condition, Device
-from .run_file import Row, Run
-from .samples import LEAST, QUICK_LEAST, QUICK_SECONDS, SECONDS, Samples, Subject, interleaved
+from ghostface_edge.alignment import align
+from ghostface_edge.catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from ghostface_edge.converters.choices import choose
+from ghostface_edge.converters.trained_model import SourceOptions, read_trained_model
+from ghostface_edge.detection.detector import found_by
+from ghostface_edge.detection.yunet import MAX_SIZE, shrunk
+from ghostface_edge.engine import FaceEngine, load_detector
+from ghostface_edge.errors import NoFaceError, OptionError
+from ghostface_edge.image import Image, ImageSource
+from ghostface_edge.models import ModelStore
+from ghostface_edge.runtime import file_format
+from ghostface_edge.runtime.session import thread_count
 
-GROUPS = ("embed", "detect", "faces")
-"""What is compared: embedding a crop, finding faces, and finding and embedding them. The stage of subjects."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """Somebody who takes part.
-
-    Attributes:
-        subject: Who; its stage is the group.
-        call: The work.
-        figures: What is known of the result, by name: plain values for JSON.
-    """
-
-    subject: Subject
-    call: Callable[[], object] = field(repr=False)
-    figures: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Absent:
-    """Somebody who cannot take part on this machine.
-
-    Attributes:
-        name: Who.
-        group: One of :data:`GROUPS`.
-        reason: What is missing, and how to get it.
-    """
-
-    name: str
-    group: str
-    reason: str
-
-    @property
-    def row(self) -> Row:
-        """A row that says so."""
-        return Row(Subject(self.name, "", "", "", 0, "", self.group), None, {"skipped": self.reason})
-
-
-Peer = Union[Contender, Absent]
+from .contenders import GROUPS, Peer, compare, opencv_threads, sha256_of
+from .detection_peers import INSIGHTFACE_ROOT, detection_peers, face_peers
+from .drawn_people import draw_people
+from .embedding_peers import EmbeddingPeers
+from .run_file import Run
 
 
 def measure_peers(
-    peers: Sequence[Peer],
+    photo: ImageSource | None = None,
     *,
-    settings: Mapping[str, Any],
-    threads: int,
+    model: str | os.PathLike[str] = DEFAULT_EMBEDDER,
+    groups: Sequence[str] = GROUPS,
+    scrfd: str | os.PathLike[str] | None = None,
+    insightface: str | os.PathLike[str] = INSIGHTFACE_ROOT,
+    threads: int | None = None,
     seconds: float | None = None,
     least: int | None = None,
     quick: bool = False,
+    store: ModelStore | None = None,
     clock: Callable[[], float] = time.perf_counter,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Run:
-    """Time contenders, those of a group in turns, and relate them to the first of their group.
-
-    Ctrl-C ends the run: finished rounds are kept, and a group that had none says so.
+    """Time those who embed, detect, and do both, on one photo.
 
     Args:
-        peers: Those who take part, and those who cannot. The first contender of a group is ours.
-        settings: What was asked for, for the results.
-        threads: What OpenCV may use meanwhile; the contenders have settled theirs.
-        seconds: Of counted calls for each contender, as :func:`~.samples.interleaved` takes it.
+        photo: What all look at, shrunk to 640 pixels; by default the people of :func:`draw_people`. Embedders get its
+            aligned faces.
+        model: Name of a known model, or a checkpoint.
+        groups: Some of :data:`GROUPS`.
+        scrfd: An SCRFD model file with landmarks.
+        insightface: Folder of InsightFace's own models; nothing is downloaded into it.
+        threads: Of one inference; by default the CPUs available, at most 4.
+        seconds: Of counted calls for each contender; see :func:`~.samples.interleaved`.
         least: Samples of each contender.
         quick: Take fewer samples.
+        store: Where models are looked up; by default the user's own store.
         clock: Seconds that only grow.
         progress: Is told the share that is done, 0 to 1.
 
     Raises:
-        OptionError: A senseless number.
+        NoFaceError: There is no face in the photo to embed.
+        MissingModelError: A known model is not on this machine.
+        ConversionError: The checkpoint cannot be read.
+        OptionError: An unknown group or model, or a senseless number.
+        ImageError: The photo is no usable picture.
     """
-    before = Condition.now()
-    groups = {group: [peer for peer in peers if _group(peer) == group] for group in GROUPS}
-    taking_part = [group for group, members in groups.items() if any(isinstance(peer, Contender) for peer in members)]
-    results: dict[Subject, Samples] = {}
-    complete = True
-    with opencv_threads(threads):
-        for number, group in enumerate(taking_part):
-            if not complete:
-                break
-            calls = {peer.subject: peer.call for peer in groups[group] if isinstance(peer, Contender)}
-            found = interleaved(
-                calls,
-                seconds=seconds,
-                least=least,
-                quick=quick,
-                clock=clock,
-                progress=lambda share, number=number: progress((number + share) / len(taking_part)),  # type: ignore[misc]
-            )
-            results.update(found)
-            complete = all(samples.complete for samples in found.values())
-    after = Condition.now()
-    flags = ("throttled",) if after.throttled_since(before) else ()
-    rows: list[Row] = []
-    for members in groups.values():
-        ours = next((results.get(peer.subject) for peer in members if isinstance(peer, Contender)), None)
-        rows += [peer.row if isinstance(peer, Absent) else _row(peer, results, ours, flags) for peer in members]
-    return Run(
-        kind="peers",
-        device=Device.here(),
-        conditions=(before, after),
-        settings={
-            **settings,
-            "threads": threads,
-            "seconds": (QUICK_SECONDS if quick else SECONDS) if seconds is None else seconds,
-            "least": (QUICK_LEAST if quick else LEAST) if least is None else least,
-            "throttled": list(after.throttled_since(before)),
-        },
-        rows=tuple(rows),
-        complete=complete,
-    )
+    store = ModelStore() if store is None else store
+    threads = thread_count(threads)
+    for group in groups:
+        choose("group", group, GROUPS)
+    opened = Image.from_rgb(draw_people(), source="drawn people") if photo is None else Image.open(photo)
+    image = Image.from_rgb(shrunk(opened.pixels, MAX_SIZE), source=opened.source)
+    peers: list[Peer] = []
+    settings: dict[str, object] = {"photo": image.source, "width": image.width, "height": image.height}
+    with tempfile.TemporaryDirectory(prefix="ghostface-edge-") as folder, opencv_threads(threads):
+        if "embed" in groups:
+            source = _source(model, store)
+            card = read_trained_model(source, SourceOptions()).card
+            if card.kind != "embedder":
+                raise OptionError(f"model {os.fspath(model)!r} is a {card.kind}: name an embedder")
+            crops = _crops(image, store, card.crop_size, threads)
+            settings["crops"] = len(crops)
+            peers += EmbeddingPeers(source, card, crops, Path(folder), threads=threads).all()
+        if "detect" in groups:
+            peers += detection_peers(image, threads=threads, scrfd=scrfd, store=store)
+        if "faces" in groups:
+            engine = FaceEngine(model, threads=threads, store=store)
+            file = store.resolve(model, format=file_format(None))
+            peers += face_peers(image, engine, file_sha256=sha256_of(file), root=insightface)
+        return compare(
+            peers,
+            settings=settings,
+            threads=threads,
+            seconds=seconds,
+            least=least,
+            quick=quick,
+            clock=clock,
+            progress=progress,
+        )
 
 
-def _group(peer: Peer) -> str:
-    return peer.group if isinstance(peer, Absent) else peer.subject.stage
+def _source(model: str | os.PathLike[str], store: ModelStore) -> Path:
+    """The checkpoint of a known name, or the file itself."""
+    known = {entry.name for entry in store.known()}
+    return store.source(model) if isinstance(model, str) and model in known else Path(model)
 
 
-def _row(peer: Contender, results: Mapping[Subject, Samples], ours: Samples | None, flags: Sequence[str]) -> Row:
-    samples = results.get(peer.subject)
-    if samples is None or not len(samples):
-        return Row(peer.subject, None, {**peer.figures, "skipped": "interrupted before its first round was whole"})
-    figures = dict(peer.figures)
-    # Of whole rounds, all contenders of a group have the same number.
-    if ours is not None and len(ours):
-        figures["ratio"] = samples.ratio(ours).to_dict()
-    return Row(peer.subject, samples.summary(*flags), figures)
-
-
-@contextmanager
-def opencv_threads(threads: int) -> Iterator[None]:
-    """Let OpenCV use so many threads meanwhile."""
-    usual = cv2.getNumThreads()
-    cv2.setNumThreads(threads)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(usual)
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _crops(image: Image, store: ModelStore, size: int, threads: int) -> NDArray[np.uint8]:
+    """The aligned faces of a photo, (N, size, size, 3) uint8 RGB."""
+    found = found_by(load_detector(DEFAULT_DETECTOR, store, threads=threads), image)
+    if not found:
+        raise NoFaceError(f"no face found in {image.source}: embedders have nothing to embed. Name another photo")
+    return np.stack([align(image, item.landmarks, size=size) for item in found])

@@ -122,6 +122,9 @@ def _all(*options: Callable[[Function], Function]) -> Callable[[Function], Funct
 plain_options = _all(_NO_THREADS, _JSON, _VERBOSE)
 """Of a verb that runs no model."""
 
+measured_options = _all(_THREADS, _JSON, _VERBOSE)
+"""Of a verb that runs models of its own choice."""
+
 detector_options = _all(_DETECTOR, RUNTIME, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
 """Of a verb that runs a detector alone."""
 

@@ -6,6 +6,8 @@ import click
 
 from ..options import show_help
 from .macs import macs
+from .peers import peers
+from .pipeline import pipeline
 
 
 @click.group(name="bench", invoke_without_command=True)
@@ -15,5 +17,5 @@ def bench(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (macs,):
+for verb in (macs, pipeline, peers):
     bench.add_command(verb)
