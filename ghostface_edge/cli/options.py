@@ -52,7 +52,7 @@ _VERBOSE = click.option(
     callback=_set_verbosity,
     help="Tell on stderr what happens; -vv tells more.",
 )
-_THREADS = click.option(
+THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
@@ -85,12 +85,13 @@ RUNTIME = click.option(
     metavar="onnx|litert",
     help="What runs the models.  [default: what a model's file needs, else the best that is installed]",
 )
-_SHORT = {"fp32": "float32", "fp16": "float16"}
+SHORT_PRECISIONS = {"fp32": "float32", "fp16": "float16"}
+"""What people say for a precision of model cards."""
 
 
 def full_precision(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """The name of a precision in model cards, for its short name too."""
-    return None if value is None else _SHORT.get(value, value)
+    return None if value is None else SHORT_PRECISIONS.get(value, value)
 
 
 PRECISION = click.option(
@@ -98,6 +99,9 @@ PRECISION = click.option(
     metavar="NAME",
     callback=full_precision,
     help="Of the embedder: fp32, fp16 or int8; on litert also dynamic or int16x8.  [default: fp32]",
+)
+RESULTS = click.option(
+    "-o", "--output", metavar="FILE", help="Also write the results to this file: JSON for `bench compare`."
 )
 FMR = click.option(
     "--fmr",
@@ -122,13 +126,13 @@ def _all(*options: Callable[[Function], Function]) -> Callable[[Function], Funct
 plain_options = _all(_NO_THREADS, _JSON, _VERBOSE)
 """Of a verb that runs no model."""
 
-measured_options = _all(_THREADS, _JSON, _VERBOSE)
-"""Of a verb that runs models of its own choice."""
+measured_options = _all(RESULTS, _JSON, _VERBOSE)
+"""Of a verb that measures cost."""
 
-detector_options = _all(_DETECTOR, RUNTIME, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
+detector_options = _all(_DETECTOR, RUNTIME, _MAX_PIXELS, THREADS, _JSON, _VERBOSE)
 """Of a verb that runs a detector alone."""
 
-engine_options = _all(_MODEL, _DETECTOR, RUNTIME, PRECISION, _FLIP, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
+engine_options = _all(_MODEL, _DETECTOR, RUNTIME, PRECISION, _FLIP, _MAX_PIXELS, THREADS, _JSON, _VERBOSE)
 """Of a verb that makes an engine; all but ``as_json`` go to :func:`load_engine`."""
 
 

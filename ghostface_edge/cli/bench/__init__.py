@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..options import show_help
+from .latency import latency
 from .macs import macs
 from .peers import peers
 from .pipeline import pipeline
@@ -17,5 +18,5 @@ def bench(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (macs, pipeline, peers):
+for verb in (latency, macs, peers, pipeline):
     bench.add_command(verb)
