@@ -13,6 +13,8 @@ from typing import Any, Union
 
 import cv2
 
+from ghostface_edge.errors import OptionError
+
 from .device import Condition, Device
 from .run_file import Row, Run
 from .samples import LEAST, QUICK_LEAST, QUICK_SECONDS, SECONDS, Samples, Subject, interleaved
@@ -59,89 +61,109 @@ class Absent:
 Peer = Union[Contender, Absent]
 
 
-def compare(
-    peers: Sequence[Peer],
-    *,
-    settings: Mapping[str, Any],
-    threads: int,
-    seconds: float | None = None,
-    least: int | None = None,
-    quick: bool = False,
-    clock: Callable[[], float] = time.perf_counter,
-    progress: Callable[[float], object] = lambda share: None,
-) -> Run:
-    """Time contenders, those of a group in turns, and relate them to the first of their group.
+@dataclass(frozen=True)
+class Contest:
+    """Those who were asked for.
 
-    Ctrl-C ends the run: finished rounds are kept, and a group that had none says so.
-
-    Args:
-        peers: Those who take part, and those who cannot. The first contender of a group is ours.
-        settings: What was asked for, for the results.
+    Attributes:
+        peers: Who takes part, and who cannot. The first contender of a group is ours.
         threads: What OpenCV may use meanwhile; the contenders have settled theirs.
-        seconds: Of counted calls for each contender, as :func:`~.samples.interleaved` takes it.
-        least: Samples of each contender.
-        quick: Take fewer samples.
-        clock: Seconds that only grow.
-        progress: Is told the share that is done, 0 to 1.
-
-    Raises:
-        OptionError: A senseless number.
+        settings: What was asked for, for the results.
     """
-    before = Condition.now()
-    groups = {group: [peer for peer in peers if _group(peer) == group] for group in GROUPS}
-    taking_part = [group for group, members in groups.items() if any(isinstance(peer, Contender) for peer in members)]
-    results: dict[Subject, Samples] = {}
-    complete = True
-    with opencv_threads(threads):
-        for number, group in enumerate(taking_part):
-            if not complete:
-                break
-            calls = {peer.subject: peer.call for peer in groups[group] if isinstance(peer, Contender)}
-            found = interleaved(
-                calls,
-                seconds=seconds,
-                least=least,
-                quick=quick,
-                clock=clock,
-                progress=lambda share, number=number: progress((number + share) / len(taking_part)),  # type: ignore[misc]
-            )
-            results.update(found)
-            complete = all(samples.complete for samples in found.values())
-    after = Condition.now()
-    flags = ("throttled",) if after.throttled_since(before) else ()
-    rows: list[Row] = []
-    for members in groups.values():
-        ours = next((results.get(peer.subject) for peer in members if isinstance(peer, Contender)), None)
-        rows += [peer.row if isinstance(peer, Absent) else _row(peer, results, ours, flags) for peer in members]
-    return Run(
-        kind="peers",
-        device=Device.here(),
-        conditions=(before, after),
-        settings={
-            **settings,
-            "threads": threads,
-            "seconds": (QUICK_SECONDS if quick else SECONDS) if seconds is None else seconds,
-            "least": (QUICK_LEAST if quick else LEAST) if least is None else least,
-            "throttled": list(after.throttled_since(before)),
-        },
-        rows=tuple(rows),
-        complete=complete,
-    )
+
+    peers: tuple[Peer, ...]
+    threads: int
+    settings: Mapping[str, Any]
+
+    def measure(
+        self,
+        *,
+        seconds: float | None = None,
+        least: int | None = None,
+        quick: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+        progress: Callable[[float], object] = lambda share: None,
+    ) -> Run:
+        """Time the contenders, those of a group in turns, and relate them to the first of their group.
+
+        Ctrl-C ends the run: finished rounds are kept, and who had none says so.
+
+        Args:
+            seconds: Of counted calls for each contender, as :func:`~.samples.interleaved` takes it.
+            least: Samples of each contender.
+            quick: Take fewer samples.
+            clock: Seconds that only grow.
+            progress: Is told the share that is done, 0 to 1.
+
+        Raises:
+            OptionError: A senseless number, or nobody takes part.
+            KeyboardInterrupt: Ctrl-C before there was any sample.
+        """
+        seconds = (QUICK_SECONDS if quick else SECONDS) if seconds is None else seconds
+        least = (QUICK_LEAST if quick else LEAST) if least is None else least
+        groups = {group: [peer for peer in self.peers if _group(peer) == group] for group in GROUPS}
+        calls = {
+            group: {peer.subject: peer.call for peer in members if isinstance(peer, Contender)}
+            for group, members in groups.items()
+        }
+        calls = {group: found for group, found in calls.items() if found}
+        if not calls:
+            raise OptionError(f"nobody can take part: {'; '.join(_reasons(self.peers))}")
+        device, before = Device.here(), Condition.now()
+        results: dict[Subject, Samples] = {}
+        with opencv_threads(self.threads):
+            for number, group in enumerate(calls):
+                if not all(samples.complete for samples in results.values()):
+                    break
+                results.update(
+                    interleaved(
+                        calls[group],
+                        seconds=seconds,
+                        least=least,
+                        clock=clock,
+                        progress=lambda share, number=number: progress((number + share) / len(calls)),  # type: ignore[misc]
+                    )
+                )
+        after = Condition.now()
+        if not any(map(len, results.values())):
+            raise KeyboardInterrupt
+        throttled = after.throttled_since(before)
+        flags = [*(["throttled"] if throttled else []), *(["emulated"] if device.emulated else [])]
+        rows: list[Row] = []
+        for members in groups.values():
+            first = next((results.get(peer.subject) for peer in members if isinstance(peer, Contender)), None)
+            rows += [peer.row if isinstance(peer, Absent) else _row(peer, results, first, flags) for peer in members]
+        return Run(
+            kind="peers",
+            device=device,
+            conditions=(before, after),
+            settings={
+                **self.settings,
+                "quick": quick,
+                "threads": self.threads,
+                "seconds": seconds,
+                "least": least,
+                "throttled": list(throttled),
+            },
+            rows=tuple(rows),
+            complete=all(samples.complete for samples in results.values()),
+        )
+
+
+def _reasons(peers: Sequence[Peer]) -> list[str]:
+    return [f"{peer.name}: {peer.reason}" for peer in peers if isinstance(peer, Absent)]
 
 
 def _group(peer: Peer) -> str:
     return peer.group if isinstance(peer, Absent) else peer.subject.stage
 
 
-def _row(peer: Contender, results: Mapping[Subject, Samples], ours: Samples | None, flags: Sequence[str]) -> Row:
+def _row(peer: Contender, results: Mapping[Subject, Samples], first: Samples | None, flags: Sequence[str]) -> Row:
     samples = results.get(peer.subject)
-    if samples is None or not len(samples):
+    if samples is None or first is None or not len(samples):
         return Row(peer.subject, None, {**peer.figures, "skipped": "interrupted before its first round was whole"})
-    figures = dict(peer.figures)
-    # Of whole rounds, all contenders of a group have the same number.
-    if ours is not None and len(ours):
-        figures["ratio"] = samples.ratio(ours).to_dict()
-    return Row(peer.subject, samples.summary(*flags), figures)
+    ratio = None if samples is first else samples.ratio(first).to_dict()
+    return Row(peer.subject, samples.summary(*flags), {**peer.figures, "ratio": ratio})
 
 
 @contextmanager

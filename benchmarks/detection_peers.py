@@ -67,9 +67,7 @@ def detection_peers(
             continue
         for mode, name in MODES.items():
             card = session.card
-            subject = Subject(
-                name, card.model_id, card.precision, session.version, threads, sha256_of(path), "detect"
-            )
+            subject = Subject(name, card.model_id, card.precision, session.version, threads, sha256_of(path), "detect")
             detector = YuNet(session, mode=mode)
             yield _finding(subject, partial(detector.detect, image))
     yield _opencv(published, image, threads)

@@ -1,7 +1,7 @@
 """Who embeds: the same network on every runtime that this machine has.
 
-All start from an aligned crop and end with a vector of length 1, through the same :class:`Embedder`: what differs is the
-file and the runtime.
+All start from an aligned crop and end with a vector of length 1, through the same :class:`Embedder`: what differs is
+the file and the runtime.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class EmbeddingPeers:
         return Contender(
             subject,
             lambda: embedder.embed(next(crops)),
-            {"cosine": float(cosine(embeddings, self._first).min()), "bytes": path.stat().st_size},
+            {"cosine": float(cosine(embeddings, self._first).min()), "file_bytes": path.stat().st_size},
         )
 
 
@@ -171,7 +171,7 @@ class BareTFLiteSession:
         self.version = f"{package.__name__} {package.__version__}"
         self.threads = threads
         try:
-            self._interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter = module.Interpreter(model_content=path.read_bytes(), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(f"LiteRT cannot load {path.name}: {_first_line(error)}") from error

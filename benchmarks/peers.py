@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +28,13 @@ from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import file_format
 from ghostface_edge.runtime.session import thread_count
 
-from .contenders import GROUPS, Peer, compare, opencv_threads, sha256_of
+from .contenders import GROUPS, Contest, Peer, opencv_threads, sha256_of
 from .detection_peers import INSIGHTFACE_ROOT, detection_peers, face_peers
 from .drawn_people import draw_people
 from .embedding_peers import EmbeddingPeers
-from .run_file import Run
 
 
-def measure_peers(
+def load_peers(
     photo: ImageSource | None = None,
     *,
     model: str | os.PathLike[str] = DEFAULT_EMBEDDER,
@@ -44,14 +42,9 @@ def measure_peers(
     scrfd: str | os.PathLike[str] | None = None,
     insightface: str | os.PathLike[str] = INSIGHTFACE_ROOT,
     threads: int | None = None,
-    seconds: float | None = None,
-    least: int | None = None,
-    quick: bool = False,
     store: ModelStore | None = None,
-    clock: Callable[[], float] = time.perf_counter,
-    progress: Callable[[float], object] = lambda share: None,
-) -> Run:
-    """Time those who embed, detect, and do both, on one photo.
+) -> Contest:
+    """Find out who can embed, detect, and do both on this machine, and have them look at a photo once.
 
     Args:
         photo: What all look at, shrunk to 640 pixels; by default the people of :func:`draw_people`. Embedders get its
@@ -61,12 +54,7 @@ def measure_peers(
         scrfd: An SCRFD model file with landmarks.
         insightface: Folder of InsightFace's own models; nothing is downloaded into it.
         threads: Of one inference; by default the CPUs available, at most 4.
-        seconds: Of counted calls for each contender; see :func:`~.samples.interleaved`.
-        least: Samples of each contender.
-        quick: Take fewer samples.
         store: Where models are looked up; by default the user's own store.
-        clock: Seconds that only grow.
-        progress: Is told the share that is done, 0 to 1.
 
     Raises:
         NoFaceError: There is no face in the photo to embed.
@@ -98,16 +86,7 @@ def measure_peers(
             engine = FaceEngine(model, threads=threads, store=store)
             file = store.resolve(model, format=file_format(None))
             peers += face_peers(image, engine, file_sha256=sha256_of(file), root=insightface)
-        return compare(
-            peers,
-            settings=settings,
-            threads=threads,
-            seconds=seconds,
-            least=least,
-            quick=quick,
-            clock=clock,
-            progress=progress,
-        )
+    return Contest(tuple(peers), threads, settings)
 
 
 def _source(model: str | os.PathLike[str], store: ModelStore) -> Path:

@@ -155,9 +155,10 @@ def measure_pipeline(
         progress: Is told the share that is done, 0 to 1, after each picture.
 
     Raises:
-        EvaluationError: No picture can be opened, or the run was interrupted before the first one was through.
+        EvaluationError: No picture can be opened.
         OptionError: A senseless number.
         GhostFaceError: As the engine raises it.
+        KeyboardInterrupt: Ctrl-C before the first picture was through.
     """
     seconds = (QUICK_SECONDS if quick else SECONDS) if seconds is None else seconds
     least = (QUICK_LEAST if quick else LEAST) if least is None else least
@@ -165,21 +166,23 @@ def measure_pipeline(
         raise OptionError(
             f"templates={templates!r}, seconds={seconds!r}, least={least!r}: at least 1 template, 0 seconds, 1 picture"
         )
-    before = Condition.now()
+    device, before = Device.here(), Condition.now()
     numbers, left_out = _usable(engine, shots)
     with random_gallery(engine.model, engine.card.embedding_size, templates) as gallery:
         pipeline = Pipeline(engine, gallery, shots.step, clock)
         rounds, warm, complete = _rounds(pipeline, shots, numbers, seconds, least, clock, progress)
     after = Condition.now()
+    throttled = after.throttled_since(before)
     flags = [
         *(["quick"] if seconds < SECONDS or least < LEAST else []),
         *([] if warm else ["warming"]),
-        *(["throttled"] if after.throttled_since(before) else []),
+        *(["throttled"] if throttled else []),
+        *(["emulated"] if device.emulated else []),
     ]
     last = rounds[-1]
     return Run(
         kind="pipeline",
-        device=Device.here(),
+        device=device,
         conditions=(before, after),
         settings={
             "shots": shots.describe(),
@@ -189,9 +192,10 @@ def measure_pipeline(
             "templates": templates,
             "detector": engine.detector.name,
             "flip": engine.embedder.flip,
+            "quick": quick,
             "seconds": seconds,
             "least": least,
-            "throttled": list(after.throttled_since(before)),
+            "throttled": list(throttled),
         },
         rows=_rows(_subject(engine, file_sha256), rounds, shots.step, flags, complete),
         complete=complete,
@@ -243,7 +247,7 @@ def _rounds(
             rounds.append(current)
     except KeyboardInterrupt:
         if not rounds and not current:
-            raise EvaluationError("interrupted before the first picture was through: there is nothing to tell") from None
+            raise
         return rounds or [current], warm, False
     return rounds, warm, True
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -81,6 +81,15 @@ def without_notices() -> Iterator[None]:
             said.seek(0)
             with suppress(OSError):
                 os.write(2, b"".join(line for line in said if not line.startswith(b"INFO:")))
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[float], object]]:
+    """A function that is told the share that is done, 0 to 1: a bar on a terminal, and nothing elsewhere."""
+    from tqdm import tqdm
+
+    with tqdm(total=100, desc="timing", unit="%", disable=None, leave=False) as bar:
+        yield lambda share: bar.update(int(100 * share) - bar.n)
 
 
 def one_line(message: object) -> str:
