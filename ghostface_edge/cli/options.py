@@ -53,7 +53,7 @@ VERBOSE = click.option(
     callback=_set_verbosity,
     help="Tell on stderr what happens; -vv tells more.",
 )
-_THREADS = click.option(
+THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
@@ -99,6 +99,9 @@ PRECISION = click.option(
     callback=full_precision,
     help="Of the embedder: fp32, fp16 or int8; on litert also dynamic or int16x8.  [default: fp32]",
 )
+RESULTS = click.option(
+    "-o", "--output", metavar="FILE", help="Also write the results to this file: JSON for `bench compare`."
+)
 FMR = click.option(
     "--fmr",
     type=float,
@@ -124,19 +127,13 @@ def all_of(*options: Callable[[Function], Function]) -> Callable[[Function], Fun
 plain_options = all_of(NO_THREADS, JSON, VERBOSE)
 """Of a verb that runs no model."""
 
-measured_options = all_of(
-    click.option(
-        "-o", "--output", metavar="FILE", help="Also write the results to this file: JSON for `bench compare`."
-    ),
-    JSON,
-    VERBOSE,
-)
+measured_options = all_of(RESULTS, JSON, VERBOSE)
 """Of a verb that measures cost."""
 
-detector_options = all_of(_DETECTOR, RUNTIME, MAX_PIXELS, _THREADS, JSON, VERBOSE)
+detector_options = all_of(_DETECTOR, RUNTIME, MAX_PIXELS, THREADS, JSON, VERBOSE)
 """Of a verb that runs a detector alone."""
 
-engine_options = all_of(_MODEL, _DETECTOR, RUNTIME, PRECISION, FLIP, MAX_PIXELS, _THREADS, JSON, VERBOSE)
+engine_options = all_of(_MODEL, _DETECTOR, RUNTIME, PRECISION, FLIP, MAX_PIXELS, THREADS, JSON, VERBOSE)
 """Of a verb that makes an engine; all but ``as_json`` go to :func:`load_engine`."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -57,6 +57,15 @@ def report(kind: str, message: object) -> None:
     """One line on stderr: ``kind`` is ``error``, ``warning``, ``note``, or what is going on."""
     with suppress(OSError):  # where nobody reads stderr, the exit code has to do
         click.echo(f"{kind}: {one_line(message)}", err=True)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[float], object]]:
+    """A function that is told the share that is done, 0 to 1: a bar on a terminal, and nothing elsewhere."""
+    from tqdm import tqdm
+
+    with tqdm(total=100, desc="timing", unit="%", disable=None, leave=False) as bar:
+        yield lambda share: bar.update(int(100 * share) - bar.n)
 
 
 def one_line(message: object) -> str:

@@ -52,7 +52,7 @@ class OpenCVYuNet:
         self._max_size = max_size
         self._lock = threading.Lock()  # the input size is a state of the detector
         try:
-            with _quiet():
+            with quiet():
                 # By its path: OpenCV 4.8 takes no bytes here.
                 self._detector = cv2.FaceDetectorYN.create(os.fspath(path), "", (320, 320), score, 0.3, 5000)
         except cv2.error as error:
@@ -84,7 +84,7 @@ class OpenCVYuNet:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep OpenCV 5 from warning on stderr that its own default target is not supported; OpenCV 4 says nothing."""
     import cv2
 

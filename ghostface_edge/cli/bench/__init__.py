@@ -7,6 +7,8 @@ import click
 from ..options import show_help
 from .latency import latency
 from .macs import macs
+from .peers import peers
+from .pipeline import pipeline
 
 
 @click.group(name="bench", invoke_without_command=True)
@@ -16,5 +18,5 @@ def bench(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (latency, macs):
+for verb in (latency, macs, peers, pipeline):
     bench.add_command(verb)

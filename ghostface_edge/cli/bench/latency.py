@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from ..options import SHORT_PRECISIONS, measured_options
-from ..output import INTERRUPTED, answer, check_place, report, table, without_notices
+from ...notices import without_notices
+from ..output import INTERRUPTED, answer, check_place, report, table
 
 
 def _words(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
