@@ -1,165 +1,218 @@
-"""Verification accuracy from original photos: LFW View 2, and every comparison among its photos."""
+"""Evaluations: one or several systems on a protocol, each by itself and beside the first."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from ghostface_edge.errors import EvaluationError
-from ghostface_edge.types import ModelIdentity, Threshold
+import numpy as np
+from numpy.typing import NDArray
 
-from .enrolment import Engine, enrol
-from .metrics import CrossValidation, OperatingPoint, Scores, cross_validate
-from .pairs import Pair, photos_of
+from ghostface_edge.engine import DEFAULT_FMR, FaceEngine
+from ghostface_edge.errors import EvaluationError, OptionError
 
-
-@dataclass(frozen=True)
-class ErrorRates:
-    """How often a set of comparisons goes wrong.
-
-    Attributes:
-        genuine: Number of comparisons of one person.
-        impostor: Number of comparisons of two people.
-        equal_error_rate: Where FMR and FNMR are the same.
-        points: Thresholds and errors, from the highest false-match rate to the lowest that the data support.
-    """
-
-    genuine: int
-    impostor: int
-    equal_error_rate: float
-    points: tuple[OperatingPoint, ...]
-
-    @classmethod
-    def of(cls, scores: Scores) -> ErrorRates:
-        """The error rates of scores."""
-        points = tuple(scores.at(fmr) for fmr in scores.supported_fmrs())
-        return cls(len(scores.genuine), len(scores.impostor), scores.equal_error_rate(), points)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**vars(self), "points": [point.to_dict() for point in self.points]}
+from .comparison import Answers, Comparison, compare
+from .curve import Curve
+from .embedding_cache import EmbeddingCache
+from .enrolment import Enrolment, enrol
+from .evaluation import Evaluation
+from .identification import identify
+from .ijb import evaluate_ijb
+from .ijb_lists import IjbLists
+from .metrics import ErrorRates, Scores, cross_validate, error_rates
+from .pairs import Pairs
+from .photos import Photo, PhotoSource
+from .results import Results
+from .system import System
+from .uncertainty import accuracy_interval
+from .worst import worst_of_all, worst_of_pairs
 
 
 @dataclass(frozen=True)
-class LfwAccuracy:
-    """What LFW says about a model with a detector.
+class Evaluator:
+    """Puts systems through a protocol.
 
     Attributes:
-        model: Model, precision and detector.
-        photos: Number of photos that the pairs name.
-        people: Number of people in them.
-        failures: Photos in which no face was found.
-        failed_pairs: Pairs of View 2 with such a photo; they are answered "different".
-        view2: Ten-fold accuracy on View 2.
-        pairs: Error rates over the pairs of View 2.
-        all_pairs: Error rates over all comparisons among the photos: steadier, and what thresholds are taken from.
-        seconds: Time from the first photo to the last embedding.
+        systems: What to evaluate; the first is the baseline that the others are compared with. A ready engine can stand
+            for a system where ``jobs`` is 1 and there is no cache.
+        source: Where the photos' bytes come from.
+        cache: Embeddings of earlier runs.
+        jobs: Worker processes.
+        worst: How many of the worst errors of each kind to name.
     """
 
-    model: ModelIdentity
-    photos: int
-    people: int
-    failures: tuple[str, ...] = field(repr=False)
-    failed_pairs: int
-    view2: CrossValidation = field(repr=False)
-    pairs: ErrorRates = field(repr=False)
-    all_pairs: ErrorRates = field(repr=False)
-    seconds: float
+    systems: Sequence[System | FaceEngine]
+    source: PhotoSource
+    cache: EmbeddingCache | None = None
+    jobs: int = 1
+    worst: int = 0
 
-    @property
-    def thresholds(self) -> tuple[Threshold, ...]:
-        """The thresholds over all pairs, for the model card.
+    def __post_init__(self) -> None:
+        if not self.systems:
+            raise OptionError("there is no system to evaluate: name one or more")
+
+    def pairs(self, pairs: Pairs, *, all_pairs: bool = True) -> Results:
+        """Verification on a list of pairs.
+
+        Args:
+            pairs: What to compare.
+            all_pairs: Count errors over every comparison among the photos too, where it is known who is on them:
+                far more comparisons than the list has, and so the steadier figures.
 
         Raises:
-            EvaluationError: No threshold reaches one of the rates: too many photos of different people are equal.
+            EvaluationError: A photo is missing, no photo shows a face, or the pairs are of one kind only.
+            ImageError: A photo is damaged.
+            GhostFaceError: A detector or a model failed.
         """
-        dataset = f"LFW, all pairs of the {self.photos:,} photos of View 2"
-        result = []
-        for point in self.all_pairs.points:
-            if point.threshold >= 1:
-                raise EvaluationError(
-                    f"no threshold below 1 reaches an FMR of {point.fmr:g}: too many photos of different people are "
-                    "equal. Look for copies of one photo under two names"
-                )
-            missed = point.false_non_matches
-            impostors = point.false_matches.total
-            entry = Threshold(
-                point.fmr, point.threshold, self.model.detector, missed.value, impostors, missed.total, dataset
+
+        def judge(faces: Enrolment) -> tuple[Evaluation, Answers]:
+            similarities = faces.similarities(pairs.a, pairs.b)
+            scores = _scores(similarities, pairs)
+            folds = None if pairs.fold is None else cross_validate(similarities, pairs.same, pairs.fold)
+            everything = faces.all_pairs() if all_pairs and pairs.person is not None else None
+            rates = error_rates(scores)
+            all_rates = None if everything is None else error_rates(everything)
+            limit = _threshold(rates if all_rates is None else all_rates) if self.worst else math.nan
+            evaluation = self._evaluation(
+                pairs.name,
+                faces,
+                failed_pairs=int(np.sum(~(faces.enrolled[pairs.a] & faces.enrolled[pairs.b]))),
+                accuracy=folds,
+                accuracy_interval=None if folds is None else accuracy_interval(folds.right, pairs),
+                pairs=rates,
+                pair_curve=Curve.of(scores),
+                all_pairs=all_rates,
+                all_curve=None if everything is None else Curve.of(everything),
+                worst=worst_of_pairs(similarities, pairs, faces.enrolled, limit, self.worst),
             )
-            result.append(entry)
-        return tuple(result)
+            return evaluation, Answers(faces.system, folds, scores if everything is None else everything)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "model": self.model.to_dict(),
-            "photos": self.photos,
-            "people": self.people,
-            "failures": list(self.failures),
-            "failed_pairs": self.failed_pairs,
-            "view2": self.view2.to_dict(),
-            "pairs": self.pairs.to_dict(),
-            "all_pairs": self.all_pairs.to_dict(),
-            "seconds": round(self.seconds, 3),
-        }
+        return self._run(pairs.photos, judge, pairs)
 
-    def to_text(self) -> str:
-        """A short report for people."""
-        view2, pairs, everything = self.view2, self.pairs, self.all_pairs
-        lines = [
-            f"LFW: {self.model.model_id}, {self.model.precision}, detector {self.model.detector}",
-            f"{self.photos:,} photos of {self.people:,} people in {self.seconds:.0f} s; no face found in "
-            f"{len(self.failures)} ({self.failed_pairs} pairs of View 2)",
-            f"View 2, {pairs.genuine + pairs.impostor:,} pairs in {len(view2.folds)} folds: "
-            f"accuracy {view2.accuracy:.2%} ± {view2.std:.2%} (standard error {view2.standard_error:.2%}), "
-            f"EER {pairs.equal_error_rate:.2%}",
-            f"All pairs, {everything.genuine:,} genuine and {everything.impostor:,} impostor: "
-            f"EER {everything.equal_error_rate:.2%}",
-            f"{'FMR':>7}  {'threshold':>9}  {'TAR':>7}  95 % interval",
-        ]
-        for point in everything.points:
-            rate = point.true_matches
-            low, high = rate.interval
-            lines.append(f"{point.fmr:>7g}  {point.threshold:>9.4f}  {rate.value:>7.2%}  {low:.2%} to {high:.2%}")
-        return "\n".join(lines)
+    def people(self, photos: Sequence[Photo], name: str) -> Results:
+        """Verification of every photo against every other.
+
+        Args:
+            photos: What to compare, each with its person.
+            name: What reports call the protocol.
+
+        Raises:
+            GhostFaceError: As :meth:`pairs`.
+        """
+
+        def judge(faces: Enrolment) -> tuple[Evaluation, Answers]:
+            scores = faces.all_pairs()
+            rates = error_rates(scores)
+            limit = _threshold(rates) if self.worst else math.nan
+            evaluation = self._evaluation(
+                name,
+                faces,
+                all_pairs=rates,
+                all_curve=Curve.of(scores),
+                worst=worst_of_all(faces, limit, self.worst),
+            )
+            return evaluation, Answers(faces.system, None, scores)
+
+        return self._run(photos, judge)
+
+    def identification(self, photos: Sequence[Photo], name: str, *, seed: int = 0, repeats: int = 10) -> Results:
+        """Identification of every photo among the enrolled people: closed set and open set.
+
+        Args:
+            photos: Of all people, each with its person.
+            name: What reports call the protocol.
+            seed: Decides who is enrolled with which photo.
+            repeats: How many times that is drawn anew.
+
+        Raises:
+            GhostFaceError: As :meth:`pairs`.
+        """
+
+        def judge(faces: Enrolment) -> tuple[Evaluation, None]:
+            found = identify(faces, seed=seed, repeats=repeats)
+            return self._evaluation(name, faces, identification=found), None
+
+        return self._run(photos, judge)
+
+    def templates(self, lists: IjbLists, *, detector_score: bool = False) -> Results:
+        """Verification of templates, each of one or more photos, as IJB-B and IJB-C define it.
+
+        Args:
+            lists: What is compared.
+            detector_score: Weigh each photo with the confidence of the detector that found its landmarks.
+
+        Raises:
+            GhostFaceError: As :meth:`pairs`.
+        """
+
+        def judge(faces: Enrolment) -> tuple[Evaluation, Answers]:
+            found = evaluate_ijb(faces, lists, detector_score=detector_score)
+            evaluation = self._evaluation(
+                f"{lists.name} 1:1, {found.templates:,} templates",
+                faces,
+                failed_pairs=found.failed_genuine + found.failed_impostor,
+                failed_templates=len(found.failed_templates),
+                pairs=found.rates,
+                pair_curve=Curve.of(found.scores),
+            )
+            return evaluation, Answers(faces.system, None, found.scores)
+
+        return self._run(lists.photos, judge)
+
+    def _run(
+        self,
+        photos: Sequence[Photo],
+        judge: Callable[[Enrolment], tuple[Evaluation, Answers | None]],
+        pairs: Pairs | None = None,
+    ) -> Results:
+        evaluations: list[Evaluation] = []
+        comparisons: list[Comparison] = []
+        baseline: Answers | None = None
+        for system in self.systems:
+            faces = enrol(system, self.source, photos, cache=self.cache, jobs=self.jobs)
+            evaluation, answers = judge(faces)
+            evaluations.append(evaluation)
+            if baseline is None:
+                baseline = answers  # the only scores that are kept: those of LFW's photos take a gigabyte
+            elif answers is not None:
+                comparisons.append(compare(baseline, answers, pairs))
+        return Results(tuple(evaluations), tuple(comparisons))
+
+    def _evaluation(self, protocol: str, faces: Enrolment, **found: Any) -> Evaluation:
+        people = {photo.person for photo in faces.photos}
+        return Evaluation(
+            protocol=protocol,
+            dataset=self.source.name,
+            system=faces.system,
+            photos=len(faces.photos),
+            people=None if "" in people else len(people),
+            failures=faces.failures,
+            seconds=faces.seconds,
+            computed=faces.computed,
+            **found,
+        )
 
 
-def evaluate_lfw(
-    engine: Engine, photos: str | os.PathLike[str], pairs: Sequence[Pair], *, jobs: int = 1
-) -> LfwAccuracy:
-    """Find, align, embed and compare the faces of LFW.
-
-    Args:
-        engine: What to evaluate.
-        photos: Folder with the photos, ``PERSON/PERSON_NNNN.jpg``.
-        pairs: What to compare: :func:`~ghostface_edge.benchmarks.pairs.read_pairs` of LFW's ``pairs.txt``.
-        jobs: Photos at once, each in a thread. With more than one, give the engine ``threads=1``.
-
-    Raises:
-        OptionError: ``jobs`` below 1.
-        EvaluationError: A photo is missing, no photo shows a face, or the pairs are of one kind only.
-        ImageError: A photo is damaged.
-        GhostFaceError: The detector or the model failed.
-    """
-    named = photos_of(pairs)
-    faces = enrol(engine, photos, named, jobs=jobs)
-    similarities = faces.similarities(pairs)
-    same = [pair.same for pair in pairs]
-    scores = Scores(
-        [value for value, genuine in zip(similarities, same) if genuine],
-        [value for value, genuine in zip(similarities, same) if not genuine],
+def _scores(similarities: NDArray[np.float64], pairs: Pairs) -> Scores:
+    same, person = pairs.same, pairs.person
+    if person is None:
+        return Scores(similarities[same], similarities[~same])
+    a, b = person[pairs.a], person[pairs.b]
+    return Scores(
+        similarities[same],
+        similarities[~same],
+        genuine_people=a[same],
+        impostor_people=np.stack([a[~same], b[~same]], axis=1),
     )
-    failed = set(faces.failures)
-    return LfwAccuracy(
-        model=faces.model,
-        photos=len(named),
-        people=len({photo.person for photo in named}),
-        failures=tuple(photo.path for photo in faces.failures),
-        failed_pairs=sum(pair.a in failed or pair.b in failed for pair in pairs),
-        view2=cross_validate(similarities, same, [pair.fold for pair in pairs]),
-        pairs=ErrorRates.of(scores),
-        all_pairs=ErrorRates.of(faces.all_pairs()),
-        seconds=faces.seconds,
-    )
+
+
+def _threshold(rates: ErrorRates) -> float:
+    """Where an error counts as one for the list of the worst: at the usual FMR, or the least that is supported."""
+    points = [point for point in rates.points if point.fmr >= DEFAULT_FMR]
+    if not points:
+        raise EvaluationError(
+            f"{rates.impostor} comparisons of different people are too few to say at which threshold one is an error"
+        )
+    return points[-1].threshold

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghostface_edge.errors import RuntimeMissingError
-from ghostface_edge.runtime.tflite_card import IDENTIFIER
+from ghostface_edge.runtime.tflite_card import ALIGNMENT, IDENTIFIER
 
 from .graph import FloatArray, Shape
 from .quantization import Affine
 
 _VERSION = 3  # of schema.fbs
-_ALIGNMENT = 16  # of a buffer's data: force_align in schema.fbs
 _ENUMERATIONS = {"padding": "Padding", "fusedActivationFunction": "ActivationFunctionType"}
 """Options whose values have names."""
 
@@ -44,7 +43,7 @@ class TFLiteFile:
             """Aligns the data of buffers, which the schema demands and the generated classes leave out."""
 
             def CreateNumpyVector(self, x: NDArray[Any]) -> int:  # noqa: N802
-                self.Prep(_ALIGNMENT, x.nbytes)
+                self.Prep(ALIGNMENT, x.nbytes)
                 return int(super().CreateNumpyVector(x))
 
         self._builder = Builder

@@ -35,6 +35,8 @@ LAYOUTS = ("NHWC", "NCHW")
 COLOUR_ORDERS = ("RGB", "BGR")
 ARCFACE_ALIGNMENT = "arcface-112"
 
+_MEASURE = "measure it on photos of yours: ghostface-edge calibrate PHOTOS --model FILE --detector D"
+
 _LARGEST_FLOAT32 = 3.4028234e38  # IEEE 754; what a card says of pixels is computed in float32
 
 
@@ -131,13 +133,13 @@ class ModelCard:
             rates = ", ".join(f"{rate:g}" for rate in known)
             raise ThresholdError(
                 f"model {self.name!r} has no threshold at FMR {fmr:g} with detector {detector!r}; it has FMR {rates}. "
-                "Ask for one of these, or state a similarity threshold of your own"
+                f"Ask for one of these, state a similarity threshold of your own, or {_MEASURE}"
             )
         others = sorted({entry.detector for entry in self.thresholds})
-        held = f"only for {', '.join(others)}" if others else "for no detector"
+        held = f" (only for {', '.join(others)})" if others else ", nor for any other"
         raise ThresholdError(
-            f"model {self.name!r} has no thresholds for detector {detector!r} ({held}). State a similarity threshold "
-            "of your own, or measure one: ghostface-edge eval lfw --model FILE.onnx --write-thresholds FILE.onnx"
+            f"model {self.name!r} in {self.precision} has no thresholds for detector {detector!r}{held}. State a "
+            f"similarity threshold of your own, or {_MEASURE}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -228,6 +230,20 @@ def _validate(card: ModelCard) -> None:
         _require(_number(entry.fnmr) and 0 <= entry.fnmr <= 1, f"threshold FNMR {entry.fnmr!r} is no rate")
         _require(_count(entry.impostor_pairs) and _count(entry.genuine_pairs), "threshold pair counts are not counts")
         _require(isinstance(entry.detector, str) and isinstance(entry.dataset, str), "threshold names are not text")
+        _require(
+            entry.people is None or (_count(entry.people) and entry.people >= 2),
+            f"threshold people {entry.people!r} are not two or more",
+        )
+        _require(
+            entry.fmr_high is None or (_number(entry.fmr_high) and 0 <= entry.fmr_high <= 1),
+            f"threshold fmr_high {entry.fmr_high!r} is no rate",
+        )
+        low, high = entry.similarity_low, entry.similarity_high
+        if low is not None or high is not None:
+            _require(
+                low is not None and high is not None and _number(low) and _number(high) and -1 <= low <= high <= 1,
+                f"threshold interval {low!r} to {high!r} is not one of cosines",
+            )
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ class FaceEngine:
         ):
             raise OptionError(f"detector {detector!r} is none: it needs a name and a detect method")
         self.detector = detector
-        self._max_pixels = max_pixels
+        self.max_pixels = max_pixels
 
     @property
     def card(self) -> ModelCard:
@@ -122,7 +122,7 @@ class FaceEngine:
         Raises:
             ImageError: The source is no usable picture.
         """
-        return Image.open(photo, max_pixels=self._max_pixels)
+        return Image.open(photo, max_pixels=self.max_pixels)
 
     def detect(self, photo: ImageSource) -> tuple[Detection, ...]:
         """The faces of a photo, largest first, without embeddings.

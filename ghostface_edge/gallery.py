@@ -564,7 +564,7 @@ def _prepare(connection: sqlite3.Connection, path: str, model: ModelIdentity | N
         raise GalleryError(f"{path}: an empty file, not a gallery yet. It becomes one when somebody is enrolled")
     for setting in _SETTINGS:
         connection.execute(f"PRAGMA {setting}")
-    _turn_wal_on(connection)
+    turn_wal_on(connection)
     if new and model is not None:
         connection.execute("BEGIN IMMEDIATE")
         if _is_new(connection, path):  # and no other process came first
@@ -574,8 +574,8 @@ def _prepare(connection: sqlite3.Connection, path: str, model: ModelIdentity | N
         connection.execute("COMMIT")
 
 
-def _turn_wal_on(connection: sqlite3.Connection) -> None:
-    """Switch the log; when two processes create one gallery, SQLite refuses this step without waiting, so wait here."""
+def turn_wal_on(connection: sqlite3.Connection) -> None:
+    """Switch the log; when two processes create one file, SQLite refuses this step without waiting, so wait here."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -246,7 +246,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def _decode(data: bytes, source: str, max_pixels: int) -> Image:
-    kind, plugin = _recognise(data, source)
+    kind, plugin = recognise(data, source)
     exif = b""
     if kind == "JPEG":
         data, exif = _bare_jpeg(data)
@@ -281,7 +281,12 @@ def _from_pil(image: PIL.Image.Image, max_pixels: int) -> Image:
         raise ImageError(f"{source}: cannot be read ({_reason(error)})") from error
 
 
-def _recognise(data: bytes, source: str) -> tuple[str, Any]:
+def recognise(data: bytes | memoryview, source: str) -> tuple[str, Any]:
+    """The format of a picture's file by its first bytes, and the plugin that decodes it.
+
+    Raises:
+        ImageError: None that is supported.
+    """
     for kind, signature, plugin in _FORMATS:
         if signature.match(data):
             return kind, plugin

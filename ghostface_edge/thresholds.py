@@ -1,8 +1,8 @@
 """Decision thresholds that we measured for published checkpoints, looked up by the checkpoint's sha256.
 
 The figures lie in ``measured_thresholds.json``; each names the detector, the false-match rate, the data and the number
-of pairs behind it. The file is written by ``ghostface-edge eval lfw --write-thresholds``, never by hand. The converter
-copies the entries of its source checkpoint and precision into the model card, which is where the runtime reads them.
+of pairs behind it. The file is written by ``ghostface-edge calibrate --table``, never by hand. The converter copies the
+entries of its source checkpoint and precision into the model card, which is where the runtime reads them.
 """
 
 from __future__ import annotations
@@ -88,8 +88,9 @@ def write_thresholds(
     try:
         with replacing(place) as file:
             file.write(text.encode())
-    except OSError as error:
-        raise ThresholdError(f"cannot write thresholds to {place}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ThresholdError(f"cannot write thresholds to {place}: {reason}") from error
 
 
 def merged(old: Iterable[Threshold], measured: Iterable[Threshold]) -> tuple[Threshold, ...]:

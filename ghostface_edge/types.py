@@ -204,6 +204,10 @@ class Threshold:
         impostor_pairs: Number of impostor comparisons measured.
         genuine_pairs: Number of genuine comparisons measured.
         dataset: What was compared.
+        people: Number of people in the comparisons; None where nobody counted them.
+        fmr_high: Upper end of the 95 % interval of the false-match rate at ``similarity``; None where it is unknown.
+        similarity_low: Lower end of the 95 % interval of the similarity at which the rate is ``fmr``; None likewise.
+        similarity_high: Its upper end.
     """
 
     fmr: float
@@ -213,10 +217,14 @@ class Threshold:
     impostor_pairs: int
     genuine_pairs: int
     dataset: str
+    people: int | None = None
+    fmr_high: float | None = None
+    similarity_low: float | None = None
+    similarity_high: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return dict(vars(self))
+        """Plain values for JSON; what is unknown is left out, as in model files older than the field."""
+        return {key: value for key, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)

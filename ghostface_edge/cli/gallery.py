@@ -71,6 +71,7 @@ def search(
     """Whom does PHOTO show? The people most like its main face, best first."""
     from ..gallery import Gallery
     from ..matching import cutoff
+    from ..types import Threshold
 
     rate = decision(fmr, threshold)
     with Gallery.open(path) as opened:
@@ -85,6 +86,7 @@ def search(
         "face": face.to_dict(embedding=False),
         "threshold": cutoff(limit),
         "fmr": rate if threshold is None else None,
+        "measured": limit.to_dict() if isinstance(limit, Threshold) else None,
         "match": best is not None,
         "name": best,
         "matches": [match.to_dict() for match in matches],

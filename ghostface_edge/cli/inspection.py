@@ -20,6 +20,7 @@ from ..models import ModelStore
 from ..runtime.opening import read_model_card
 from ..runtime.session import LARGEST_FILE, read_model
 from ..runtime.tflite_card import is_tflite
+from ..types import Threshold
 from .output import table
 
 _log = logging.getLogger(__name__)
@@ -96,20 +97,7 @@ class Inspection:
         rows += _network_rows(self.network) if self.network else [("network", _unread(self.format, self.card))]
         lines = [table(rows[0], rows[1:])]
         if self.card and self.card.thresholds:
-            header = ("detector", "FMR", "threshold", "FNMR", "impostor pairs", "genuine pairs", "measured on")
-            cells = [
-                (
-                    item.detector,
-                    f"{item.fmr:g}",
-                    f"{item.similarity:.3f}",
-                    f"{item.fnmr:.4f}",
-                    f"{item.impostor_pairs:,}",
-                    f"{item.genuine_pairs:,}",
-                    item.dataset,
-                )
-                for item in self.card.thresholds
-            ]
-            lines += ["", table(header, cells)]
+            lines += ["", table(_THRESHOLDS, map(_threshold_cells, self.card.thresholds))]
         return "\n".join(lines)
 
 
@@ -259,6 +247,36 @@ def _card_rows(card: ModelCard) -> list[tuple[str, object]]:
         rows += [("alignment", card.alignment), ("embedding", f"{card.embedding_size} numbers")]
         rows += [] if card.thresholds else [("thresholds", "none measured")]
     return rows
+
+
+_THRESHOLDS = (
+    "detector",
+    "FMR",
+    "FMR at most",
+    "threshold",
+    "95 % interval",
+    "FNMR",
+    "impostor pairs",
+    "genuine pairs",
+    "people",
+    "measured on",
+)
+
+
+def _threshold_cells(item: Threshold) -> tuple[str, ...]:
+    low, high = item.similarity_low, item.similarity_high
+    return (
+        item.detector,
+        f"{item.fmr:g}",
+        "?" if item.fmr_high is None else f"{item.fmr_high:.2g}",
+        f"{item.similarity:.3f}",
+        "?" if low is None or high is None else f"{low:.3f} to {high:.3f}",
+        f"{item.fnmr:.4f}",
+        f"{item.impostor_pairs:,}",
+        f"{item.genuine_pairs:,}",
+        "?" if item.people is None else f"{item.people:,}",
+        item.dataset,
+    )
 
 
 def _network_rows(network: Network) -> list[tuple[str, object]]:

@@ -43,8 +43,8 @@ def _set_verbosity(context: click.Context, parameter: click.Parameter, verbosity
     _LOGGER.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)])
 
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-_VERBOSE = click.option(
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+VERBOSE = click.option(
     "-v",
     "--verbose",
     count=True,
@@ -58,7 +58,7 @@ _THREADS = click.option(
     metavar="N",
     help="CPU threads of one inference.  [default: the CPUs available, at most 4]",
 )
-_NO_THREADS = click.option("--threads", type=click.IntRange(min=1), hidden=True, expose_value=False)
+NO_THREADS = click.option("--threads", type=click.IntRange(min=1), hidden=True, expose_value=False)
 _DETECTOR = click.option(
     "--detector",
     metavar="NAME",
@@ -70,15 +70,13 @@ _MODEL = click.option(
     metavar="NAME|PATH",
     help="A name from `models list`, a model or a checkpoint.  [default: ghostfacenet-w0.5-s2]",
 )
-_MAX_PIXELS = click.option(
+MAX_PIXELS = click.option(
     "--max-pixels",
     type=click.IntRange(min=1),
     metavar="N",
     help="Largest photo to decode, width times height.  [default: 50000000]",
 )
-_FLIP = click.option(
-    "--flip", is_flag=True, help="Embed the mirrored face too: a little more accurate, twice the time."
-)
+FLIP = click.option("--flip", is_flag=True, help="Embed the mirrored face too: a little more accurate, twice the time.")
 
 RUNTIME = click.option(
     "--runtime",
@@ -110,7 +108,7 @@ THRESHOLD = click.option(
 )
 
 
-def _all(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+def all_of(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         for option in reversed(options):
             function = option(function)
@@ -119,13 +117,13 @@ def _all(*options: Callable[[Function], Function]) -> Callable[[Function], Funct
     return decorate
 
 
-plain_options = _all(_NO_THREADS, _JSON, _VERBOSE)
+plain_options = all_of(NO_THREADS, JSON, VERBOSE)
 """Of a verb that runs no model."""
 
-detector_options = _all(_DETECTOR, RUNTIME, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
+detector_options = all_of(_DETECTOR, RUNTIME, MAX_PIXELS, _THREADS, JSON, VERBOSE)
 """Of a verb that runs a detector alone."""
 
-engine_options = _all(_MODEL, _DETECTOR, RUNTIME, PRECISION, _FLIP, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
+engine_options = all_of(_MODEL, _DETECTOR, RUNTIME, PRECISION, FLIP, MAX_PIXELS, _THREADS, JSON, VERBOSE)
 """Of a verb that makes an engine; all but ``as_json`` go to :func:`load_engine`."""
 
 

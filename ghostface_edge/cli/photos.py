@@ -112,10 +112,12 @@ def verify(a: str, b: str, fmr: float | None, threshold: float | None, as_json: 
     """Do photos A and B show the same person? The main face of each is compared. Exit code 0: yes, 1: no."""
     rate = decision(fmr, threshold)
     engine = load_engine(**options)
+    measured = engine.threshold(rate) if threshold is None else None
     faces = [engine.face(photo) for photo in (a, b)]
     result = engine.verify(faces[0], faces[1], fmr=rate, threshold=threshold)
     document = {
         **result.to_dict(),
+        "measured": None if measured is None else measured.to_dict(),
         "model": engine.model.to_dict(),
         "images": [{"image": p, "face": f.to_dict(embedding=False)} for p, f in zip((a, b), faces)],
     }

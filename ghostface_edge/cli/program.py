@@ -9,6 +9,7 @@ import click
 from .._version import __version__
 from ..errors import GhostFaceError
 from .bench import bench
+from .calibrate import calibrate
 from .convert import card, convert, inspect
 from .diagnose import doctor
 from .evaluate import evaluate
@@ -33,7 +34,7 @@ def program(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (detect, embed, verify, gallery, models, convert, inspect, card, evaluate, bench, doctor):
+for verb in (detect, embed, verify, gallery, models, convert, inspect, card, evaluate, calibrate, bench, doctor):
     program.add_command(verb)
 
 

@@ -48,6 +48,7 @@ class OpenCVYuNet:
         data = read_model(path)
         if hashlib.sha256(data).hexdigest() != _PUBLISHED.sha256:
             raise ModelFileError(f"{path} is not {_PUBLISHED.file} as the OpenCV Zoo publishes it, or is damaged")
+        self._score = score
         self._max_size = max_size
         self._lock = threading.Lock()  # the input size is a state of the detector
         try:
@@ -56,6 +57,11 @@ class OpenCVYuNet:
                 self._detector = cv2.FaceDetectorYN.create(os.fspath(path), "", (320, 320), score, 0.3, 5000)
         except cv2.error as error:
             raise ModelFileError(f"OpenCV cannot load {Path(path).name} as a YuNet: {str(error).strip()}") from error
+
+    @property
+    def fingerprint(self) -> str:
+        """All that its results depend on, beside the photo, this package, OpenCV and NumPy."""
+        return f"{self.name} {self._score} {self._max_size} {_PUBLISHED.sha256}"
 
     def detect(self, image: Image) -> tuple[Detection, ...]:
         """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""

@@ -5,6 +5,7 @@ InsightFace's published SCRFD weights are for non-commercial research only: noth
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from pathlib import Path
@@ -48,6 +49,7 @@ class SCRFD:
         data = read_model(path)
         refuse_external_data(data)
         try:
+            import insightface
             import onnxruntime as ort
             from insightface.model_zoo import scrfd
         except ImportError as error:
@@ -65,7 +67,15 @@ class SCRFD:
             raise ModelFileError(f"{Path(path).name} is no SCRFD model that insightface can load: {error}") from error
         if not self._model.use_kps:
             raise ModelFileError(f"{Path(path).name} gives no landmarks: use an SCRFD file whose name ends in 'kps'")
+        self._score = score
+        self._libraries = f"onnxruntime {ort.__version__}, insightface {insightface.__version__}"
+        self._sha256 = hashlib.sha256(data).hexdigest()
         self._lock = threading.Lock()  # insightface keeps the anchor grids of the last size in the object
+
+    @property
+    def fingerprint(self) -> str:
+        """All that its results depend on, beside the photo, this package, OpenCV and NumPy."""
+        return f"{self.name} {self._score} {self._libraries} {self._sha256}"
 
     def detect(self, image: Image) -> tuple[Detection, ...]:
         """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""

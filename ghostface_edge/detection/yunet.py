@@ -92,6 +92,11 @@ class YuNet:
         self._score = score
         self._max_size = max_size
 
+    @property
+    def fingerprint(self) -> str:
+        """All that its results depend on, beside the photo, this package, OpenCV and NumPy."""
+        return f"{self.name} {self._score} {self._max_size} {self._session.version} {self._session.sha256}"
+
     def detect(self, image: Image) -> tuple[Detection, ...]:
         """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""
         found = self._find(image, self._max_size)

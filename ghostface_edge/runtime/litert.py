@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from functools import partial
 from importlib import import_module
@@ -54,9 +55,9 @@ class LiteRTSession:
         package, interpreter = _interpreter(name)
         with naming(name):
             self.card = read_tflite_card(data)
+        self.file, self.sha256 = name, hashlib.sha256(data).hexdigest()
         self.threads = threads
         self.version = f"{package.__name__} {getattr(package, '__version__', 'of unknown version')}"
-        self._name = name
         self._lock = threading.Lock()
         self._new = partial(interpreter.Interpreter, model_content=data, num_threads=threads)
         try:
@@ -81,13 +82,13 @@ class LiteRTSession:
 
     def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
         """Run the model; see :meth:`ghostface_edge.runtime.Session.run`. A batch runs picture by picture."""
-        check_input(tensor, self._shape, self._name)
+        check_input(tensor, self._shape, self.file)
         shape = (1, *tensor.shape[1:])
         try:
             interpreter = self._take(shape)
             rows = [self._one(interpreter, tensor[index : index + 1]) for index in range(len(tensor))]
         except (ValueError, RuntimeError) as error:  # an interpreter that failed is not kept
-            raise InferenceError(f"LiteRT failed on {self._name}: {error}") from error
+            raise InferenceError(f"LiteRT failed on {self.file}: {error}") from error
         with self._lock:
             self._idle.append((shape, interpreter))
             del self._idle[:-_KEPT]

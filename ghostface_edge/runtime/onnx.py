@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,9 +41,9 @@ class OnnxSession:
         with naming(name):
             self.card = read_card(data)
             refuse_external_data(data)
+        self.file, self.sha256 = name, hashlib.sha256(data).hexdigest()
         self.threads = threads
         self.version = f"onnxruntime {ort.__version__}"
-        self._name = name
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -71,7 +73,7 @@ class OnnxSession:
 
     def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
         """Run the model; see :meth:`ghostface_edge.runtime.Session.run`."""
-        check_input(tensor, self._shape, self._name)
+        check_input(tensor, self._shape, self.file)
         if self._one_by_one and len(tensor) > 1:
             rows = [self._outputs(tensor[index : index + 1]) for index in range(len(tensor))]
             return tuple(np.concatenate(parts) for parts in zip(*rows))
@@ -81,7 +83,7 @@ class OnnxSession:
         try:
             outputs: list[NDArray[np.float32]] = self._session.run(None, {self._input.name: tensor})
         except Exception as error:  # as above
-            raise InferenceError(f"ONNX Runtime failed on {self._name}: {_first_line(error)}") from error
+            raise InferenceError(f"ONNX Runtime failed on {self.file}: {_first_line(error)}") from error
         return outputs
 
 

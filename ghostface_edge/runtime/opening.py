@@ -6,10 +6,10 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..card import ModelCard, read_card
+from ..card import ModelCard, read_card, write_card
 from ..errors import OptionError
 from .session import Session, naming, read_model, thread_count
-from .tflite_card import is_tflite, read_tflite_card
+from .tflite_card import is_tflite, read_tflite_card, write_tflite_card
 
 RUNTIMES = {"onnx": "onnx", "litert": "tflite"}
 """Names that ``--runtime`` takes, and the file format that each runs: ONNX Runtime, and LiteRT or tflite-runtime."""
@@ -92,3 +92,15 @@ def read_model_card(data: bytes, name: str) -> ModelCard:
     """
     with naming(name):
         return read_tflite_card(data) if is_tflite(data) else read_card(data)
+
+
+def replace_model_card(data: bytes, card: ModelCard, name: str) -> bytes:
+    """A model file of either format with another card, sealed anew; every byte of the network stays.
+
+    Raises:
+        ModelFileError: No model, or its bytes are not the ones that were sealed; the message begins with ``name``.
+        ModelCardError: The file has no card that could be replaced, or a senseless one.
+    """
+    read_model_card(data, name)  # a new seal must not make a damaged file a good one
+    with naming(name):
+        return write_tflite_card(data, card) if is_tflite(data) else write_card(data, card)

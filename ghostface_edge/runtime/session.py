@@ -30,12 +30,16 @@ class Session(Protocol):
 
     Attributes:
         card: The card that travels in the model's file.
+        file: Name of the file, without folders.
+        sha256: Of the file's bytes, hexadecimal.
         runtime: Name of the runtime, one of :data:`~ghostface_edge.runtime.RUNTIMES`.
         version: The runtime library and its version, for reports.
         threads: Number of threads that one call may use.
     """
 
     card: ModelCard
+    file: str
+    sha256: str
     runtime: str
     version: str
     threads: int

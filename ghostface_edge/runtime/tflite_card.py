@@ -1,4 +1,4 @@
-"""The model card inside a ``.tflite`` file, read and sealed without TensorFlow's schema package.
+"""The model card inside a ``.tflite`` file: read, sealed and replaced without TensorFlow's schema package.
 
 The card and its seal are two entries of ``Model.metadata`` (schema.fbs of TensorFlow Lite), whose buffers hold:
 
@@ -14,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 
 from ..card import CARD_KEY, SEAL_KEY, ModelCard
 from ..errors import ModelCardError, ModelFileError
@@ -27,6 +29,19 @@ IDENTIFIER = b"TFL3"
 """At byte 4: FlatBuffers' file identifier of schema.fbs."""
 
 SEAL_LENGTH = 64
+_LENGTH = 4  # bytes of an offset, and of the length before a vector
+
+ALIGNMENT = 16
+"""Of the bytes of a buffer, from the beginning of the file: ``force_align`` in schema.fbs."""
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The bytes of a metadata entry: where they lie, and where the offset that leads to them is stored."""
+
+    offset: int
+    start: int
+    end: int
 
 
 def is_tflite(data: bytes) -> bool:
@@ -36,8 +51,8 @@ def is_tflite(data: bytes) -> bool:
 
 def seal_tflite(data: bytes) -> bytes:
     """A ``.tflite`` file whose seal is still :data:`SEAL_LENGTH` zero bytes, with the seal filled in."""
-    start, end = dict(_metadata(data))[SEAL_KEY]
-    return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[end:]
+    seal = dict(_metadata(data))[SEAL_KEY]
+    return data[: seal.start] + hashlib.sha256(data).hexdigest().encode() + data[seal.end :]
 
 
 def read_tflite_card(data: bytes) -> ModelCard:
@@ -47,27 +62,61 @@ def read_tflite_card(data: bytes) -> ModelCard:
         ModelFileError: Not a TFLite file, or its bytes are not the ones that were sealed.
         ModelCardError: The file has no card, or a senseless one.
     """
+    content, _ = _sealed(data)
+    try:
+        return ModelCard.from_json(data[content.start : content.end].decode())
+    except UnicodeDecodeError as error:
+        raise ModelCardError(f"the model card is not text: {error}") from error
+
+
+def write_tflite_card(data: bytes, card: ModelCard) -> bytes:
+    """A ``.tflite`` file with this card in the place of the one that it has, sealed anew.
+
+    The card goes to the end of the file, and its buffer's offset is made to lead there. No other byte is moved or
+    changed but the seal's; those of a card that lay elsewhere stay behind, out of use. A card that lies at the end is
+    replaced there, so that a file does not grow with every new card.
+
+    Raises:
+        ModelFileError: Not a TFLite file, its bytes are not the ones that were sealed, or its parts overlap.
+        ModelCardError: The file has no card that could be replaced.
+    """
+    old, seal = _sealed(data)
+    kept = data[: old.start - _LENGTH] if old.end == len(data) else data
+    text = card.to_json().encode()
+    place = len(kept) + -(len(kept) + _LENGTH) % ALIGNMENT
+    result = bytearray(kept).ljust(place, b"\0") + struct.pack("<I", len(text)) + text
+    # In a file that somebody forged, anything may lie where the card does.
+    if max(old.offset + _LENGTH, seal.end) <= len(kept):
+        struct.pack_into("<I", result, old.offset, place - old.offset)
+        result[seal.start : seal.end] = bytes(SEAL_LENGTH)
+        result[seal.start : seal.end] = hashlib.sha256(result).hexdigest().encode()
+        written = bytes(result)
+        with suppress(ModelFileError, ModelCardError):
+            if read_tflite_card(written) == card:
+                return written
+    raise ModelFileError("the parts of the file overlap, so its card cannot be replaced. Convert its checkpoint again")
+
+
+def _sealed(data: bytes) -> tuple[_Content, _Content]:
+    """Where the card and the seal of a file lie, after the seal was checked."""
     try:
         entries = dict(_metadata(data))
-    except (struct.error, UnicodeDecodeError, RecursionError) as error:
+    except (struct.error, UnicodeDecodeError) as error:
         raise ModelFileError(f"the file is damaged or is not a TFLite model: {error}") from error
     if CARD_KEY not in entries or SEAL_KEY not in entries:
         raise ModelCardError(
             "the TFLite model has no model card, so its colour order, input range and alignment are unknown. "
             "Convert its checkpoint with ghostface-edge convert"
         )
-    start, end = entries[SEAL_KEY]
-    bare = data[:start] + bytes(end - start) + data[end:]
-    if end - start != SEAL_LENGTH or hashlib.sha256(bare).hexdigest().encode() != data[start:end]:
+    seal = entries[SEAL_KEY]
+    length = seal.end - seal.start
+    bare = data[: seal.start] + bytes(length) + data[seal.end :]
+    if length != SEAL_LENGTH or hashlib.sha256(bare).hexdigest().encode() != data[seal.start : seal.end]:
         raise ModelFileError("the file is damaged: its bytes do not match its seal. Convert or download it again")
-    start, end = entries[CARD_KEY]
-    try:
-        return ModelCard.from_json(data[start:end].decode())
-    except UnicodeDecodeError as error:
-        raise ModelCardError(f"the model card is not text: {error}") from error
+    return entries[CARD_KEY], seal
 
 
-def _metadata(data: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
+def _metadata(data: bytes) -> Iterator[tuple[str, _Content]]:
     """Names of the metadata entries, and where in the file their bytes lie."""
     model = _at(data, 0)
     buffers = list(_tables(data, _field(data, model, _MODEL_BUFFERS)))
@@ -82,7 +131,7 @@ def _metadata(data: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
             raise struct.error(f"metadata refers to buffer {index} of {len(buffers)}")
         content = _field(data, buffers[index], _BUFFER_DATA)
         if content is not None:
-            yield data[start:end].decode(), _bytes(data, content)
+            yield data[start:end].decode(), _Content(content, *_bytes(data, content))
 
 
 def _at(data: bytes, position: int) -> int:

@@ -61,6 +61,38 @@ def test_json_and_back(card: ModelCard) -> None:
     assert ModelCard.from_json(json.dumps(card.to_dict(), indent=4)) == card
 
 
+FULL = Threshold(1e-3, 0.31, "yunet", 0.06, 1000, 200, "LFW", 40, 0.004, 0.29, 0.34)
+
+
+def test_what_is_known_of_a_threshold(make_card: MakeCard) -> None:
+    card = make_card(thresholds=(FULL,))
+    (written,) = json.loads(card.to_json())["thresholds"]
+    assert written == {
+        "fmr": 0.001,
+        "similarity": 0.31,
+        "detector": "yunet",
+        "fnmr": 0.06,
+        "impostor_pairs": 1000,
+        "genuine_pairs": 200,
+        "dataset": "LFW",
+        "people": 40,
+        "fmr_high": 0.004,
+        "similarity_low": 0.29,
+        "similarity_high": 0.34,
+    }
+    assert ModelCard.from_json(card.to_json()) == card
+    with pytest.raises(ModelCardError, match="not one of cosines"):
+        make_card(thresholds=(dataclasses.replace(FULL, similarity_low=0.34, similarity_high=0.29),))
+
+
+def test_what_is_unknown_of_a_threshold_leaves_no_trace(card: ModelCard) -> None:
+    values = card.to_dict()
+    for name in ("people", "fmr_high", "similarity_low", "similarity_high"):
+        assert name not in values["thresholds"][0]
+        values["thresholds"][0][name] = None
+    assert ModelCard.from_json(json.dumps(values)).to_json() == card.to_json()
+
+
 def changed(card: ModelCard, path: str, value: Any) -> str:
     """The card as JSON with one field at a path such as ``input.height`` replaced."""
     values = card.to_dict()
@@ -100,6 +132,15 @@ SENSELESS = [
     ("thresholds.0.fnmr", -0.1),
     *(("thresholds.0." + name, value) for name in ("impostor_pairs", "genuine_pairs") for value in BAD_COUNTS),
     *(("thresholds.0." + name, value) for name in ("detector", "dataset") for value in (None, 1)),
+    *(("thresholds.0.people", value) for value in (*BAD_COUNTS[1:], 0, 1)),
+    *(
+        ("thresholds.0." + name, value)
+        for name in ("fmr_high", "similarity_low", "similarity_high")
+        for value in (*BAD_NUMBERS[1:], 1.01, -1.01)
+    ),
+    ("thresholds.0.fmr_high", -0.1),
+    ("thresholds.0.similarity_low", 0.3),  # without the other end
+    ("thresholds.0.similarity_high", 0.3),
     ("input.depth", 3),
     ("source.url", "x"),
     ("thresholds.0.note", "x"),
@@ -166,18 +207,26 @@ def test_another_rate_lists_those_that_exist(card: ModelCard) -> None:
         card.threshold(1e-5, "yunet")
     assert str(caught.value) == (
         "model 'né' has no threshold at FMR 1e-05 with detector 'yunet'; it has FMR 0.001, 0.0001. "
-        "Ask for one of these, or state a similarity threshold of your own"
+        "Ask for one of these, state a similarity threshold of your own, or measure it on photos of yours: "
+        "ghostface-edge calibrate PHOTOS --model FILE --detector D"
     )
 
 
 def test_another_detector_lists_those_that_exist(card: ModelCard) -> None:
-    with pytest.raises(ThresholdError, match=r"no thresholds for detector 'mine' \(only for scrfd, yunet\)"):
+    with pytest.raises(ThresholdError) as caught:
         card.threshold(1e-3, "mine")
+    assert str(caught.value) == (
+        "model 'né' in float32 has no thresholds for detector 'mine' (only for scrfd, yunet). State a similarity "
+        "threshold of your own, or measure it on photos of yours: ghostface-edge calibrate PHOTOS --model FILE "
+        "--detector D"
+    )
 
 
 def test_a_card_without_thresholds(make_card: MakeCard) -> None:
-    with pytest.raises(ThresholdError, match=r"detector 'yunet' \(for no detector\)\. State a similarity threshold"):
-        make_card().threshold(1e-3, "yunet")
+    with pytest.raises(
+        ThresholdError, match=r"in int16x8 has no thresholds for detector 'yunet', nor for any other\. "
+    ):
+        make_card(precision="int16x8").threshold(1e-3, "yunet")
 
 
 @pytest.mark.parametrize("fmr", [0, 1, 2, -0.1, math.nan, "0.001", None, True])

@@ -94,7 +94,7 @@ RESULTS = [
     FACE,
     FACE.template,
     MODEL,
-    Threshold(1e-3, 0.3, "yunet", 0.06, 29_600_000, 8_101, "LFW"),
+    Threshold(1e-3, 0.3, "yunet", 0.06, 29_600_000, 8_101, "LFW", 4_281, 2e-3, 0.29, 0.31),
     Verification(0.6, 0.3, 1e-3, True),
     Match("ada", 0.7, 12, 0.3, True),
     Person("ada", 2, "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"),

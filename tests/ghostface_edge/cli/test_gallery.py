@@ -122,6 +122,7 @@ class TestWithModels:
 
         found = run("gallery", "search", _photo(offline, 17), "--threshold", "0.3", "--json").json
         assert (found["name"], found["match"], found["threshold"], found["fmr"]) == ("b", True, 0.3, None)
+        assert found["measured"] is None
         assert [match["name"] for match in found["matches"]] == ["b", "a"]
         assert [match["match"] for match in found["matches"]] == [True, False]
         engine = FaceEngine()
@@ -138,6 +139,11 @@ class TestWithModels:
         assert text[3].endswith("no match")
         text = run("gallery", "search", _photo(offline, 14)).out
         assert text.startswith(f"no match: threshold {engine.threshold(0.001).similarity:.3f} (FMR 0.001)\n")
+
+        found = run("gallery", "search", _photo(offline, 14), "--fmr", "1e-4", "--json").json
+        assert (found["fmr"], found["measured"]) == (1e-4, engine.threshold(1e-4).to_dict())
+        message = run("gallery", "search", "missing.jpg", "--fmr", "1e-8").error
+        assert "no threshold at FMR 1e-08 with detector 'yunet'; it has FMR 0.1, 0.01, " in message
 
         assert "'tiny-1'" in run("gallery", "import", _export(here, "tiny-1")).error
 

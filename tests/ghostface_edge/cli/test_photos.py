@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -16,6 +17,8 @@ import PIL.Image
 import pytest
 
 from ghostface_edge import FaceEngine
+from ghostface_edge.runtime.tflite_card import read_tflite_card, write_tflite_card
+from ghostface_edge.types import Threshold
 
 Runner = Callable[..., Any]
 
@@ -262,6 +265,7 @@ class TestVerify:
         engine = FaceEngine()
         assert document["similarity"] == pytest.approx(engine.verify(a, b, threshold=0.25).similarity, abs=1e-6)
         assert (document["threshold"], document["fmr"], document["match"]) == (0.25, None, True)
+        assert document["measured"] is None
         assert document["model"] == engine.model.to_dict()
         assert [entry["image"] for entry in document["images"]] == [a, b]
         assert "embedding" not in document["images"][0]["face"]
@@ -279,6 +283,8 @@ class TestVerify:
         for fmr in (0.001, 0.01):
             document = run("verify", photo, photo, "--fmr", fmr, "--json").json
             assert (document["fmr"], document["threshold"]) == (fmr, FaceEngine().threshold(fmr).similarity)
+            assert document["measured"] == FaceEngine().threshold(fmr).to_dict()
+            assert document["measured"]["impostor_pairs"] == 29_640_749
         assert run("verify", photo, photo, "--json").json["fmr"] == 0.001
         assert "(FMR 0.001)" in run("verify", photo, photo).out
 
@@ -289,7 +295,46 @@ class TestVerify:
 
     def test_no_threshold_for_the_model(self, run: Runner, offline: Path, tiny_model: Path) -> None:
         photo = _lfw(offline, "Abel_Pacheco", 1)
-        assert "no thresholds" in run("verify", photo, photo, "--model", tiny_model).error
+        message = run("verify", photo, photo, "--model", tiny_model).error
+        assert "model 'tiny' in float32 has no thresholds for detector 'yunet', nor for any other" in message
+        assert "ghostface-edge calibrate PHOTOS --model FILE --detector D" in message
+
+    def test_a_rate_that_the_card_does_not_support(self, run: Runner, offline: Path, tmp_path: Path) -> None:
+        """It is said before a photo is looked at."""
+        missing = tmp_path / "missing.jpg"
+        message = run("verify", missing, missing, "--fmr", "1e-8").error
+        assert "no threshold at FMR 1e-08 with detector 'yunet'; it has FMR 0.1, 0.01, 0.001, 0.0001, 1e-05" in message
+        assert "ghostface-edge calibrate PHOTOS" in message
+        message = run("verify", missing, missing, "--detector", "yunet-opencv", "--flip").error
+        assert "no thresholds for detector 'yunet-opencv+flip' (only for " in message
+        assert "fmr=2.0 is not a rate between 0 and 1" in run("verify", missing, missing, "--fmr", "2").error
+
+    def test_by_the_card_that_a_tflite_file_was_given(self, run: Runner, offline: Path, tmp_path: Path) -> None:
+        pytest.importorskip("ai_edge_litert")
+        checkpoint = offline / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
+        made = Path(run("convert", checkpoint, "-o", tmp_path, "--to", "tflite", "--json").json["path"])
+        mine = tmp_path / "mine.tflite"
+        data = made.read_bytes()
+        thresholds = (Threshold(0.05, 0.27, "yunet", 0.04, 4000, 300, "people of mine", 50, 0.06, 0.25, 0.29),)
+        mine.write_bytes(write_tflite_card(data, read_tflite_card(data).with_thresholds(thresholds)))
+        photos = _lfw(offline, "Abel_Pacheco", 1), _lfw(offline, "Abel_Pacheco", 4)
+        done = run("verify", *photos, "--model", mine, "--fmr", "0.05", "--json").json
+        assert (done["threshold"], done["measured"]) == (0.27, thresholds[0].to_dict())
+        assert done["similarity"] == run("verify", *photos, "--model", made, "--json").json["similarity"]
+        assert "it has FMR 0.05. Ask for" in run("verify", *photos, "--model", mine).error
+        row = run("inspect", mine).out.splitlines()[-1]
+        assert re.split("  +", row) == [
+            "yunet",
+            "0.05",
+            "0.06",
+            "0.270",
+            "0.250 to 0.290",
+            "0.0400",
+            "4,000",
+            "300",
+            "50",
+            "people of mine",
+        ]
 
     def test_a_bad_photo_leaves_stdout_empty(self, run: Runner, offline: Path, tmp_path: Path) -> None:
         photo = _lfw(offline, "Abel_Pacheco", 1)

@@ -1,0 +1,90 @@
+"""What an evaluation evaluates: a model, its precision, a detector and a runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ghostface_edge.catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from ghostface_edge.detection import Detector
+from ghostface_edge.engine import FaceEngine
+from ghostface_edge.image import DEFAULT_MAX_PIXELS
+from ghostface_edge.types import ModelIdentity
+
+
+@dataclass(frozen=True)
+class System:
+    """Everything that an engine is made from; worker processes make their own from it.
+
+    Attributes:
+        model: Name of a known model, path of a model or checkpoint.
+        detector: One of :data:`~ghostface_edge.engine.DETECTORS`.
+        runtime: ``litert`` or ``onnx``; None for the engine's choice.
+        precision: Numerical form of the embedder; None for the engine's choice.
+        flip: Average in the embedding of the mirrored crop.
+        max_pixels: Largest photo to decode, width times height.
+    """
+
+    model: str = DEFAULT_EMBEDDER
+    detector: str = DEFAULT_DETECTOR
+    runtime: str | None = None
+    precision: str | None = None
+    flip: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+
+    def engine(self, threads: int | None = None, *, detector: Detector | None = None) -> FaceEngine:
+        """A new engine of this kind.
+
+        Args:
+            threads: CPU threads of one inference; by default the engine's choice.
+            detector: In place of the system's own, which then need not be on this machine.
+
+        Raises:
+            GhostFaceError: As :class:`~ghostface_edge.FaceEngine`.
+        """
+        return FaceEngine(
+            self.model,
+            self.detector if detector is None else detector,
+            runtime=self.runtime,
+            precision=self.precision,
+            threads=threads,
+            flip=self.flip,
+            max_pixels=self.max_pixels,
+        )
+
+
+@dataclass(frozen=True)
+class SystemInfo:
+    """What was evaluated, for reports.
+
+    Attributes:
+        model: Embedding space, precision and whose landmarks aligned the faces.
+        name: What people call the model.
+        source_sha256: Of the checkpoint that the model was made from.
+        runtime: The runtime library and its version.
+        file: Name of the model file.
+        file_sha256: Its sha256.
+    """
+
+    model: ModelIdentity
+    name: str
+    source_sha256: str
+    runtime: str
+    file: str
+    file_sha256: str
+
+    @classmethod
+    def of(cls, engine: FaceEngine) -> SystemInfo:
+        """What an engine is made of."""
+        card, session = engine.card, engine.embedder.session
+        return cls(engine.model, card.name, card.source.sha256, session.version, session.file, session.sha256)
+
+    @property
+    def label(self) -> str:
+        """A short name for tables."""
+        detector, plus, flip = self.model.detector.partition("+")
+        return f"{self.name} {self.model.precision}, {detector or 'aligned'}{plus}{flip}, {self.runtime}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**vars(self), "model": self.model.to_dict()}
