@@ -6,6 +6,7 @@ import click
 
 from ..options import show_help
 from .macs import macs
+from .results import compare, report_runs
 
 
 @click.group(name="bench", invoke_without_command=True)
@@ -15,5 +16,5 @@ def bench(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (macs,):
+for verb in (macs, compare, report_runs):
     bench.add_command(verb)

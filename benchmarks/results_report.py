@@ -1,0 +1,310 @@
+"""The report of benchmarks: one HTML page for any number of files of results.
+
+Every run keeps its own tables, with the device, the date and the versions beside them. Nothing is averaged over runs;
+where several runs timed the same subject, their medians stand side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ghostface_edge.errors import EvaluationError
+
+from . import bar_chart, page, result_terms
+from .bar_chart import Bar
+from .page import Cell
+from .printable import number_text
+from .results_compare import runtime_name, subject_key
+from .run_file import KINDS, Row, Run
+from .samples import Subject, Summary
+
+_HEADS = {
+    "latency": "Latency of one inference",
+    "pipeline": "From the photo to the identity, stage by stage",
+    "peers": "Beside other runtimes and libraries",
+    "arm": "Instructions on emulated ARM cores",
+    "macs": "Multiplications, weights and memory, counted",
+    "detectors": "Detectors",
+}
+
+_MOST_BARS = 60
+"""A chart of more is no help."""
+
+_TIMES = ("samples", "median", "mean ± std", "min", "p90", "p99", "max", "drift", "flags")
+
+
+@dataclass(frozen=True)
+class NamedRun:
+    """A run and where it came from.
+
+    Attributes:
+        name: Of its file, without the folder.
+        run: What was in it.
+    """
+
+    name: str
+    run: Run
+
+
+def to_html(runs: Sequence[NamedRun], *, title: str | None = None) -> str:
+    """The report as one HTML page that needs nothing else.
+
+    Args:
+        runs: At least one, of any kinds and devices.
+        title: Of the page; by default what there is.
+
+    Raises:
+        EvaluationError: No run.
+    """
+    if not runs:
+        raise EvaluationError("there are no results to report")
+    devices = dict.fromkeys(_device_name(item.run) for item in runs)
+    where = next(iter(devices)) if len(devices) == 1 else f"{len(devices)} devices"
+    kinds = [kind for kind in KINDS if any(item.run.kind == kind for item in runs)]
+    sections = [("runs", "Runs", _overview(runs))]
+    sections += [(kind, _HEADS[kind], _kind(kind, [item for item in runs if item.run.kind == kind])) for kind in kinds]
+    sections.append(("definitions", "What the columns say", _definitions(runs)))
+    sections.append(("method", "How it was measured, and what the figures do not say", _method(kinds)))
+    return page.to_html(
+        title or f"ghostface-edge on {where}",
+        lead=f"{'One run' if len(runs) == 1 else f'{len(runs)} runs'} of benchmarks. Each figure stands beside the "
+        "device, the date and the versions that it belongs to; times come with their spread.",
+        sections=sections,
+    )
+
+
+def run_notes(run: Run) -> tuple[str, ...]:
+    """What to know before one believes a run's figures, plainly; nothing where all is well."""
+    notes = []
+    if not run.complete:
+        notes.append("Interrupted: the figures are of the samples up to then.")
+    if run.device.emulated is not None:
+        notes.append(f"Emulated by {run.device.emulated}: times, if there are any, say nothing about a real device.")
+    if run.conditions and (reasons := run.conditions[1].throttled_since(run.conditions[0])):
+        notes.append(f"Throttled: {', '.join(reasons)}.")
+    timed = [row.summary for row in run.rows if row.summary is not None]
+    counts = Counter(flag for summary in timed for flag in summary.flags)
+    for flag, count in counts.items():
+        share = "all rows" if count == len(timed) else f"{count} of {len(timed)} rows"
+        notes.append(f"{flag.capitalize()}, {share}: {result_terms.FLAGS.get(flag, 'see the documentation')}.")
+    return tuple(notes)
+
+
+def _overview(runs: Sequence[NamedRun]) -> str:
+    rows = [
+        (
+            f"{number}. {item.run.kind}",
+            (_device_name(item.run), "" if item.run.device.emulated is None else "emulated"),
+            _date(item.run),
+            f"{len(item.run.rows):,}",
+            ", ".join(_marks(item.run)) or "none",
+            item.name,
+        )
+        for number, item in enumerate(runs, 1)
+    ]
+    return page.table(("run", "device", "date", "rows", "flags", "file"), rows, figures=False)
+
+
+def _kind(kind: str, runs: Sequence[NamedRun]) -> str:
+    parts = [_side_by_side(runs)] if len(runs) > 1 else []
+    parts += [_run(kind, item) for item in runs]
+    return "".join(parts)
+
+
+def _run(kind: str, item: NamedRun) -> str:
+    run = item.run
+    parts = [f"<h3>{page.text(_device_name(run))}, {page.text(_date(run))}</h3>"]
+    parts += [f'<p class="warning">{page.text(note)}</p>' for note in run_notes(run)]
+    if not run.rows:
+        parts.append("<p>No rows: nobody has measured this yet.</p>")
+    parts += [_chart(kind, run), _times(run.rows), _figures(run.rows), _facts(item)]
+    return "".join(parts)
+
+
+def _chart(kind: str, run: Run) -> str:
+    """Bars: medians where times were taken, else what was counted."""
+    timed = [(row.subject, row.summary) for row in run.rows if row.summary is not None]
+    names: Sequence[str] = ()
+    if timed:
+        bars, unit = [_time_bar(subject, summary) for subject, summary in timed], "ms"
+        caption = (
+            "Medians, with their 95 % intervals as lines; the grey mark is the 90th percentile. Shorter is better. "
+            "Pale bars are flagged."
+        )
+    else:
+        names, bars, unit, caption = _counts(run.rows)
+    bars = [bar for bar in bars if math.isfinite(bar.end)]
+    if not bars:
+        return ""
+    left_out = f" The first {_MOST_BARS} of {len(bars)} rows." if len(bars) > _MOST_BARS else ""
+    drawing = bar_chart.to_svg(bars[:_MOST_BARS], title=f"{_HEADS[kind]}: {caption}", unit=unit, names=names)
+    return (
+        f'<figure><div class="box" tabindex="0" role="group" aria-label="figure">{drawing}</div>'
+        f"<figcaption>{page.text(caption + left_out)}</figcaption></figure>"
+    )
+
+
+def _time_bar(subject: Subject, summary: Summary) -> Bar:
+    flagged = any(flag != "quick" for flag in summary.flags)
+    return Bar(str(subject), (summary.p50,), (summary.p50_low, summary.p50_high), summary.p90, flagged)
+
+
+def _counts(rows: Sequence[Row]) -> tuple[Sequence[str], list[Bar], str, str]:
+    """Names of the parts, bars, unit and caption."""
+    return (), [], "", ""
+
+
+def _times(rows: Sequence[Row]) -> str:
+    timed = [(row.subject, row.summary) for row in rows if row.summary is not None]
+    if not timed:
+        return ""
+    cells: list[Sequence[Cell]] = [
+        (
+            _subject(subject),
+            f"{summary.count:,}",
+            (_ms(summary.p50), f"{_ms(summary.p50_low)} to {_ms(summary.p50_high)}"),
+            f"{_ms(summary.mean)} ± {_ms(summary.std)}",
+            _ms(summary.min),
+            _ms(summary.p90),
+            _ms(summary.p99),
+            _ms(summary.max),
+            f"{summary.drift:.3f}",
+            ", ".join(summary.flags) or "none",
+        )
+        for subject, summary in timed
+    ]
+    return page.table(("subject", *_TIMES), cells, caption="Milliseconds; below a median its 95 % interval.")
+
+
+def _figures(rows: Sequence[Row]) -> str:
+    found = [(row.subject, dict(_flat(row.figures))) for row in rows if row.figures]
+    names = list(dict.fromkeys(name for _, figures in found for name in figures))
+    if not names:
+        return ""
+    cells: list[Sequence[Cell]] = [
+        (_subject(subject), *(_value(figures[name]) if name in figures else "–" for name in names))
+        for subject, figures in found
+    ]
+    return page.table(("subject", *names), cells, caption="Further figures.")
+
+
+def _side_by_side(runs: Sequence[NamedRun]) -> str:
+    """Medians of the same subject in several runs; nothing where no two runs share one."""
+    table: dict[object, dict[int, list[Row]]] = {}
+    for place, item in enumerate(runs):
+        for row in item.run.rows:
+            if row.summary is not None:
+                table.setdefault((row.subject.name, subject_key(row.subject)), {}).setdefault(place, []).append(row)
+    shared = [found for found in table.values() if len(found) > 1]
+    if not shared:
+        return ""
+    heads = ["subject", *(f"{_device_name(item.run)}, {_date(item.run)}, {item.name}" for item in runs)]
+    cells: list[Sequence[Cell]] = []
+    for found in shared:
+        (first, *_), *_ = found.values()
+        cells.append((_subject(first.subject, with_version=False), *(_median(found.get(n)) for n in range(len(runs)))))
+    return "<h3>Side by side</h3>" + page.table(
+        heads, cells, caption="Median, ms; below it its 95 % interval, the runtime and the flags."
+    )
+
+
+def _median(rows: Sequence[Row] | None) -> Cell:
+    if not rows:
+        return "–"
+    if len(rows) > 1:
+        return "several: see below"
+    summary = rows[0].summary
+    if summary is None:
+        return "–"
+    lines = (f"{_ms(summary.p50_low)} to {_ms(summary.p50_high)}", rows[0].subject.runtime, ", ".join(summary.flags))
+    return (_ms(summary.p50), *filter(None, lines))
+
+
+def _facts(item: NamedRun) -> str:
+    run = item.run
+    facts = {
+        "Device": run.device.describe(),
+        "CPU features": ", ".join(run.device.features) or "none of those that matter, or the system does not tell",
+        "Date": _date(run),
+        "Versions": ", ".join(f"{name} {version}" for name, version in run.device.versions.items() if version),
+    }
+    for name, condition in zip(("Before", "After"), run.conditions):
+        facts[name] = condition.describe()
+    if run.settings:
+        facts["Settings"] = "; ".join(f"{name}: {_value(value)}" for name, value in _flat(run.settings))
+    facts["Command"] = " ".join(run.command)
+    facts["File"] = item.name
+    hashes = {
+        f"{row.subject.name} {row.subject.precision}".strip(): row.subject.file_sha256
+        for row in run.rows
+        if row.subject.file_sha256
+    }
+    facts.update({f"sha256 of {name}": digest for name, digest in hashes.items()})
+    return page.facts(facts)
+
+
+def _definitions(runs: Sequence[NamedRun]) -> str:
+    rows = [row for item in runs for row in item.run.rows]
+    terms = list(result_terms.SUBJECT)
+    if any(row.summary is not None for row in rows):
+        terms += result_terms.TIMES
+    names = dict.fromkeys(name for row in rows for name, _ in _flat(row.figures))
+    terms += [(name, result_terms.FIGURES.get(name, "Not described by this version.")) for name in names]
+    return f"<dl>{''.join(f'<dt>{page.text(term)}</dt><dd>{page.text(text)}</dd>' for term, text in terms)}</dl>"
+
+
+def _method(kinds: Sequence[str]) -> str:
+    return page.bullets(
+        [*result_terms.METHOD, *(text for kind in kinds for text in result_terms.CAVEATS.get(kind, ()))]
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Values by name; those of objects within objects by both names."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return number_text(value, 4)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _subject(subject: Subject, *, with_version: bool = True) -> Cell:
+    runtime = subject.runtime if with_version else runtime_name(subject.runtime)
+    threads = f"{subject.threads} thread{'' if subject.threads == 1 else 's'}" if subject.threads else ""
+    below = (f"{subject.precision}, {runtime}".strip(", "), ", ".join(filter(None, (threads, subject.stage))))
+    return (subject.name, *filter(None, below))
+
+
+def _ms(value: float) -> str:
+    return number_text(value, 4)
+
+
+def _marks(run: Run) -> list[str]:
+    """Flags of a run and of its rows, each once."""
+    marks = [] if run.complete else ["incomplete"]
+    if run.conditions and run.conditions[1].throttled_since(run.conditions[0]):
+        marks.append("throttled")
+    return list(dict.fromkeys(marks + [flag for row in run.rows if row.summary for flag in row.summary.flags]))
+
+
+def _device_name(run: Run) -> str:
+    return run.device.board or run.device.cpu or run.device.architecture
+
+
+def _date(run: Run) -> str:
+    return f"{run.created[:16].replace('T', ' ')} UTC"
