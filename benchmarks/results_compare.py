@@ -16,6 +16,7 @@ from typing import Any
 from ghostface_edge.errors import EvaluationError, OptionError
 
 from .device import Device
+from .result_figures import counted
 from .run_file import Row, Run
 from .samples import Subject, Summary
 
@@ -27,10 +28,7 @@ RATIO_METHOD = (
     "Zou and Donner, Stat. Med. 27, 2008). They cover the scatter within the runs, not what differs from run to run"
 )
 
-COUNTED = ("instructions", "macs")
-"""Figures that are compared where a row has no median, the first that both rows have."""
-
-_LONGEST = 64
+_LONGEST = 64  # letters of a value in a warning
 
 Key = tuple[str, str, str, int, str]
 """What makes two rows rows of one subject: model id, precision, name of the runtime, threads, stage."""
@@ -251,13 +249,11 @@ def _compared(one: Row, other: Row, bound: float) -> ComparedRow | str:
         except EvaluationError as error:
             return str(error)
     else:
-        found = next((name for name in COUNTED if name in one.figures and name in other.figures), None)
-        if found is None:
-            return "it has neither a median nor a count in both files"
-        figure, values = found, (one.figures[found], other.figures[found])
-        if not all(isinstance(value, (int, float)) and value > 0 for value in values):
-            return f"{found} is not above 0"
-        ratio = MedianRatio(*[values[1] / values[0]] * 3)
+        a, b = counted(one.figures), counted(other.figures)
+        if a is None or b is None or a.unit != b.unit:
+            return "there is neither a median nor a count in both files"
+        figure, values = a.unit, (a.value, b.value)
+        ratio = MedianRatio(*[b.value / a.value] * 3)
     return ComparedRow(
         one.subject,
         other.subject,
@@ -292,9 +288,9 @@ def _warnings(first: Run, second: Run) -> Iterator[str]:
             yield f"{file} was interrupted: it holds the samples up to then"
         if run.conditions and (reasons := run.conditions[1].throttled_since(run.conditions[0])):
             yield f"{file} was throttled: {', '.join(reasons)}"
-    a, b = ([list(condition.governors) for condition in run.conditions[:1]] for run in (first, second))
+    a, b = ("/".join(run.conditions[0].governors) if run.conditions else "" for run in (first, second))
     if a != b:
-        yield f"governor: {_shown(a)} against {_shown(b)}"
+        yield f"governor: {a or 'unknown'} against {b or 'unknown'}"
     for name, one, other in (
         ("device", first.device.to_dict(), second.device.to_dict()),
         ("settings", first.settings, second.settings),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from . import bar_chart, page, result_terms
 from .bar_chart import Bar
 from .page import Cell
 from .printable import number_text
+from .result_figures import counted, flat
 from .results_compare import runtime_name, subject_key
 from .run_file import KINDS, Row, Run
 from .samples import Subject, Summary
@@ -129,7 +130,7 @@ def _run(kind: str, item: NamedRun) -> str:
 def _chart(kind: str, run: Run) -> str:
     """Bars: medians where times were taken, else what was counted."""
     timed = [(row.subject, row.summary) for row in run.rows if row.summary is not None]
-    names: Sequence[str] = ()
+    names: list[str] = []
     if timed:
         bars, unit = [_time_bar(subject, summary) for subject, summary in timed], "ms"
         caption = (
@@ -137,7 +138,7 @@ def _chart(kind: str, run: Run) -> str:
             "Pale bars are flagged."
         )
     else:
-        names, bars, unit, caption = _counts(run.rows)
+        bars, names, unit, caption = _counts(run.rows)
     bars = [bar for bar in bars if math.isfinite(bar.end)]
     if not bars:
         return ""
@@ -154,9 +155,21 @@ def _time_bar(subject: Subject, summary: Summary) -> Bar:
     return Bar(str(subject), (summary.p50,), (summary.p50_low, summary.p50_high), summary.p90, flagged)
 
 
-def _counts(rows: Sequence[Row]) -> tuple[Sequence[str], list[Bar], str, str]:
-    """Names of the parts, bars, unit and caption."""
-    return (), [], "", ""
+def _counts(rows: Sequence[Row]) -> tuple[list[Bar], list[str], str, str]:
+    """Bars of what was counted instead of timed, in millions; names of their parts, unit and caption."""
+    counts = [(row.subject, count) for row in rows if (count := counted(row.figures))]
+    if not counts:
+        return [], [], "", ""
+    unit = counts[0][1].unit
+    counts = [(subject, count) for subject, count in counts if count.unit == unit]
+    names = list(dict.fromkeys(name for _, count in counts for name in count.parts))
+    if not all(math.isclose(sum(count.parts.values()), count.value) for _, count in counts):
+        names = []
+    bars = [
+        Bar(str(subject), tuple(count.parts.get(name, 0) / 1e6 for name in names) or (count.value / 1e6,))
+        for subject, count in counts
+    ]
+    return bars, names, f"million {unit}", f"Million {unit}. Shorter is better."
 
 
 def _times(rows: Sequence[Row]) -> str:
@@ -182,7 +195,7 @@ def _times(rows: Sequence[Row]) -> str:
 
 
 def _figures(rows: Sequence[Row]) -> str:
-    found = [(row.subject, dict(_flat(row.figures))) for row in rows if row.figures]
+    found = [(row.subject, dict(flat(row.figures))) for row in rows if row.figures]
     names = list(dict.fromkeys(name for _, figures in found for name in figures))
     if not names:
         return ""
@@ -236,7 +249,7 @@ def _facts(item: NamedRun) -> str:
     for name, condition in zip(("Before", "After"), run.conditions):
         facts[name] = condition.describe()
     if run.settings:
-        facts["Settings"] = "; ".join(f"{name}: {_value(value)}" for name, value in _flat(run.settings))
+        facts["Settings"] = "; ".join(f"{name}: {_value(value)}" for name, value in flat(run.settings))
     facts["Command"] = " ".join(run.command)
     facts["File"] = item.name
     hashes = {
@@ -253,7 +266,7 @@ def _definitions(runs: Sequence[NamedRun]) -> str:
     terms = list(result_terms.SUBJECT)
     if any(row.summary is not None for row in rows):
         terms += result_terms.TIMES
-    names = dict.fromkeys(name for row in rows for name, _ in _flat(row.figures))
+    names = dict.fromkeys(name for row in rows for name, _ in flat(row.figures))
     terms += [(name, result_terms.FIGURES.get(name, "Not described by this version.")) for name in names]
     return f"<dl>{''.join(f'<dt>{page.text(term)}</dt><dd>{page.text(text)}</dd>' for term, text in terms)}</dl>"
 
@@ -262,15 +275,6 @@ def _method(kinds: Sequence[str]) -> str:
     return page.bullets(
         [*result_terms.METHOD, *(text for kind in kinds for text in result_terms.CAVEATS.get(kind, ()))]
     )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Values by name; those of objects within objects by both names."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _value(value: Any) -> str:
