@@ -218,26 +218,26 @@ def _groups(first: Sequence[Row], second: Sequence[Row]) -> Iterator[tuple[list[
 def _pairs(ours: Sequence[Row], theirs: Sequence[Row]) -> list[tuple[Row, Row]]:
     """Which row belongs to which, where several files claim to be one subject: the same file first, then the name."""
     pairs: list[tuple[Row, Row]] = []
-    rest_a, rest_b = list(ours), list(theirs)
     tests: tuple[Callable[[Subject], object], ...] = (
         lambda subject: (subject.file_sha256, subject.name),
         lambda subject: subject.name,
         lambda subject: None,
     )
     for test in tests:
-        for one in list(rest_a):
-            same = [other for other in rest_b if test(other.subject) == test(one.subject)]
-            rivals = [other for other in rest_a if test(other.subject) == test(one.subject)]
-            if len(same) == len(rivals) == 1:
-                pairs.append((one, same[0]))
-                rest_a.remove(one)
-                rest_b.remove(same[0])
+        alike: dict[object, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
+        for number, rows in enumerate((ours, theirs)):
+            for row in rows:
+                alike[test(row.subject)][number].append(row)
+        pairs += [(one[0], other[0]) for one, other in alike.values() if len(one) == len(other) == 1]
+        taken = {id(row) for pair in pairs for row in pair}
+        ours, theirs = ([row for row in rows if id(row) not in taken] for rows in (ours, theirs))
     return pairs
 
 
 def _left_out(file: str, rows: Sequence[Row], taken: Sequence[Row], *, alone: bool) -> list[LeftOut]:
     reason = f"only {file} has it" if alone else "several rows are of this subject, and which is which cannot be told"
-    return [LeftOut(file, row.subject, reason) for row in rows if not any(row is other for other in taken)]
+    compared = {id(row) for row in taken}
+    return [LeftOut(file, row.subject, reason) for row in rows if id(row) not in compared]
 
 
 def _compared(one: Row, other: Row, bound: float) -> ComparedRow | str:
