@@ -159,7 +159,7 @@ HOSTILE = (
 )  # fmt: skip
 
 FULL = made(
-    row(10, figures={"memory": {"peak_mb": 80.5}, "ratio": 1.0}),
+    row(10.0, figures={"memory": {"peak_mb": 80.5}, "ratio": 1.0}),
     row(None, stage="counted", figures={"instructions": {"total": 10, "load": 4, "other": 6}}),
 )
 
