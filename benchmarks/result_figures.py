@@ -1,4 +1,4 @@
-"""Figures of a row in a file of results: by one name each, and the count that stands for a row without times."""
+"""Figures of a row in a file of results: by one name each, with their spread where they have one, and counts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ COUNTED = {"instructions": "instructions", "macs": "MACs"}
 """Figures that stand for a row without times, the first that it has; and what they count."""
 
 _TOTAL = "total"
+_SPREADS = (("value", "low", "high"), ("p50", "min", "max"))
 _LARGEST = 1e18
 
 
@@ -29,12 +30,24 @@ class Count:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Values by name; those of objects within objects by both names, such as ``memory.peak_mb``."""
+    """Values by name; those of objects within objects by both names, such as ``cold_start.load_ms``.
+
+    An object that is a figure with its spread stays whole.
+    """
     for key, value in values.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and spread(value) is None:
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def spread(value: Any) -> tuple[float, float, float] | None:
+    """A figure and the ends of its spread, where an object is one: an estimate and its interval, or a median."""
+    for names in _SPREADS:
+        if isinstance(value, Mapping) and all(_is_number(value.get(name)) for name in names):
+            middle, low, high = (float(value[name]) for name in names)
+            return middle, low, high
+    return None
 
 
 def counted(figures: Mapping[str, Any]) -> Count | None:
@@ -53,4 +66,8 @@ def counted(figures: Mapping[str, Any]) -> Count | None:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _LARGEST
+    return _is_number(value) and 0 <= value < _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -39,8 +39,38 @@ TIMES = (
     ("flags", "; ".join(f"{name}: {text}" for name, text in FLAGS.items()) + "."),
 )
 
-FIGURES: dict[str, str] = {}
-"""Other columns, by name."""
+FIGURES = {
+    "file": "Name of the model's file; empty where the model was built for the run.",
+    "file_bytes": "Size of the model's file.",
+    "random_weights": "Whether the network has random weights in place of trained ones: its cost is the same, its "
+    "embeddings mean nothing.",
+    "cpu_ms": "CPU time of one call, of all its threads together, milliseconds.",
+    "ratio_to_first": "Time over that of the first row, from the rounds in which both ran, with its 95 % interval: it "
+    "holds better than the ratio of the two medians, because what slowed the device down slowed both down.",
+    "cold_start.starts": "New processes that were started, one after the other, with the file in the system's cache. "
+    "Of what follows: the median over them, and the least and most.",
+    "cold_start.import_ms": "Until NumPy, this package and the runtime were imported, milliseconds.",
+    "cold_start.load_ms": "Until the model was loaded, milliseconds.",
+    "cold_start.first_ms": "The first inference, milliseconds.",
+    "cold_start.imported_mib": "Resident memory after the imports, in units of 2^20 bytes.",
+    "cold_start.steady_mib": "The same after some dozen inferences.",
+    "cold_start.peak_mib": "The most that it was.",
+    "share": "Of the time of all steps.",
+    "steps_ms": "The engine's steps, called one by one: median of their sum, milliseconds.",
+    "added_ms": "What the engine's own call takes beyond its steps on the same picture: median, milliseconds.",
+    "added_low_ms": "Lower end of its 95 % interval.",
+    "added_high_ms": "Upper end.",
+    "frames_per_second": "Pictures over seconds, all steps together, one picture at a time.",
+    "faces": "Faces that were found; or how many pictures have so many.",
+    "ratio": "Time over that of our own way in the same group, from the rounds in which both ran, with its 95 % "
+    "interval.",
+    "cosine": "Least cosine of the embeddings to those of our own way: 1 where they are the same.",
+    "instructions": "Guest instructions of one inference, by class: what the emulated core executed.",
+    "macs": "Multiplications with an addition in convolutions, of one inference.",
+    "flops": "All arithmetic of one inference, two for a multiplication with an addition.",
+    "parameters": "Numbers that were trained.",
+}
+"""Other columns, by name, or by the first part of the name."""
 
 METHOD = (
     "Subjects of one run take turns in rounds of a few calls each, so that whatever slows the device down slows all of "
@@ -59,3 +89,10 @@ CAVEATS: dict[str, tuple[str, ...]] = {
     "macs": ("Nothing ran: these figures follow from the network alone, and are exact for it.",),
 }
 """By kind of run."""
+
+
+def figure_term(name: str) -> str | None:
+    """What a column means; None where this version does not know it."""
+    while name and name not in FIGURES:
+        name = name.rpartition(".")[0]
+    return FIGURES.get(name)

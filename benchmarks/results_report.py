@@ -19,7 +19,7 @@ from . import bar_chart, page, result_terms
 from .bar_chart import Bar
 from .page import Cell
 from .printable import number_text
-from .result_figures import counted, flat
+from .result_figures import counted, flat, spread
 from .results_compare import runtime_name, subject_key
 from .run_file import KINDS, Row, Run
 from .samples import Subject, Summary
@@ -123,7 +123,11 @@ def _run(kind: str, item: NamedRun) -> str:
     parts += [f'<p class="warning">{page.text(note)}</p>' for note in run_notes(run)]
     if not run.rows:
         parts.append("<p>No rows: nobody has measured this yet.</p>")
-    parts += [_chart(kind, run), _times(run.rows), _figures(run.rows), _facts(item)]
+    parts += [_chart(kind, run), _times(run.rows), _figures(run.rows)]
+    skipped = [f"{row.subject}: {reason}" for row in run.rows if (reason := _skipped(row)) is not None]
+    if skipped:
+        parts.append(f"<p>Not measured:</p>{page.bullets(skipped)}")
+    parts.append(_facts(item))
     return "".join(parts)
 
 
@@ -172,6 +176,12 @@ def _counts(rows: Sequence[Row]) -> tuple[list[Bar], list[str], str, str]:
     return bars, names, f"million {unit}", f"Million {unit}. Shorter is better."
 
 
+def _skipped(row: Row) -> str | None:
+    """Why a row was not measured; None if it was."""
+    reason = row.figures.get("skipped")
+    return reason if row.summary is None and isinstance(reason, str) else None
+
+
 def _times(rows: Sequence[Row]) -> str:
     timed = [(row.subject, row.summary) for row in rows if row.summary is not None]
     if not timed:
@@ -195,15 +205,15 @@ def _times(rows: Sequence[Row]) -> str:
 
 
 def _figures(rows: Sequence[Row]) -> str:
-    found = [(row.subject, dict(flat(row.figures))) for row in rows if row.figures]
+    found = [(row.subject, dict(flat(row.figures))) for row in rows if row.figures and _skipped(row) is None]
     names = list(dict.fromkeys(name for _, figures in found for name in figures))
     if not names:
         return ""
     cells: list[Sequence[Cell]] = [
-        (_subject(subject), *(_value(figures[name]) if name in figures else "–" for name in names))
+        (_subject(subject), *(_cell(figures[name]) if name in figures else "–" for name in names))
         for subject, figures in found
     ]
-    return page.table(("subject", *names), cells, caption="Further figures.")
+    return page.table(("subject", *names), cells, caption="Further figures; below one its spread.")
 
 
 def _side_by_side(runs: Sequence[NamedRun]) -> str:
@@ -266,8 +276,8 @@ def _definitions(runs: Sequence[NamedRun]) -> str:
     terms = list(result_terms.SUBJECT)
     if any(row.summary is not None for row in rows):
         terms += result_terms.TIMES
-    names = dict.fromkeys(name for row in rows for name, _ in flat(row.figures))
-    terms += [(name, result_terms.FIGURES.get(name, "Not described by this version.")) for name in names]
+    names = dict.fromkeys(name for row in rows if _skipped(row) is None for name, _ in flat(row.figures))
+    terms += [(name, result_terms.figure_term(name) or "Not described by this version.") for name in names]
     return f"<dl>{''.join(f'<dt>{page.text(term)}</dt><dd>{page.text(text)}</dd>' for term, text in terms)}</dl>"
 
 
@@ -275,6 +285,14 @@ def _method(kinds: Sequence[str]) -> str:
     return page.bullets(
         [*result_terms.METHOD, *(text for kind in kinds for text in result_terms.CAVEATS.get(kind, ()))]
     )
+
+
+def _cell(value: Any) -> Cell:
+    found = spread(value)
+    if found is None:
+        return _value(value)
+    middle, low, high = (number_text(number, 4) for number in found)
+    return middle, f"{low} to {high}", *(["noisy"] if value.get("noisy") is True else [])
 
 
 def _value(value: Any) -> str:
