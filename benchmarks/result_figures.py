@@ -58,7 +58,7 @@ def counted(figures: Mapping[str, Any]) -> Count | None:
     for name, unit in COUNTED.items():
         found = figures.get(name)
         total = found.get(_TOTAL) if isinstance(found, Mapping) else found
-        if _is_count(total) and total > 0:
+        if total is not None and _is_count(total) and total > 0:
             others = found.items() if isinstance(found, Mapping) else ()
             parts = {key: float(value) for key, value in others if key != _TOTAL and _is_count(value)}
             return Count(unit, float(total), parts)

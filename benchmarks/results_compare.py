@@ -119,7 +119,7 @@ class RunComparison:
 
     def table_rows(self) -> tuple[Sequence[str], list[Sequence[str]]]:
         """Header and rows of a table for people."""
-        rows = [
+        rows: list[Sequence[str]] = [
             [
                 str(row.first),
                 row.figure,
