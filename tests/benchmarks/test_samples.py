@@ -222,8 +222,9 @@ def test_subjects_take_turns_and_the_first_call_of_a_turn_does_not_count() -> No
 
 def test_a_run_ends_when_both_wishes_are_met() -> None:
     clock = Clock()
-    assert len(interleaved({FP32: clock.taking(0.010)}, seconds=2, least=3, clock=clock)[FP32]) == 200
-    assert len(interleaved({FP32: clock.taking(0.010)}, seconds=0, least=300, clock=clock)[FP32]) == 300
+    call = clock.taking(1 / 32)  # three of them last longer than a turn
+    assert len(interleaved({FP32: call}, seconds=3, least=3, clock=clock)[FP32]) == 96
+    assert len(interleaved({FP32: call}, seconds=0, least=300, clock=clock)[FP32]) == 300
 
 
 @pytest.mark.parametrize(
@@ -279,7 +280,7 @@ def test_the_warm_up_lasts_while_calls_get_faster() -> None:
 
 def test_a_warm_up_that_never_ends_is_flagged() -> None:
     clock = Clock()
-    cooling = [1.0 * 0.9**number for number in range(400)]
+    cooling = [1.0 * 0.99**number for number in range(400)]
     found = interleaved({FP32: clock.taking(*cooling)}, quick=True, seconds=0, least=1, clock=clock)[FP32]
     assert found.summary().flags[:2] == ("quick", "warming")
 

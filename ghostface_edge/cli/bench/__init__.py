@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..options import show_help
+from .latency import latency
 from .macs import macs
 from .results import compare, report_runs
 
@@ -16,5 +17,5 @@ def bench(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (macs, compare, report_runs):
+for verb in (latency, macs, compare, report_runs):
     bench.add_command(verb)
