@@ -6,11 +6,12 @@ from .samples import DRIFTING, LEAST, NOISY, SECONDS
 
 FLAGS = {
     "quick": f"fewer samples than the {LEAST:,}, or less than the {SECONDS:g} s, of a full run",
-    "noisy": f"rounds differ by more than {NOISY:.0%} of the median between their 10th and 90th percentile, so another "
-    "run may differ as much",
-    "drifting": f"the second half of the samples differs from the first by more than {DRIFTING:.0%}",
+    "noisy": f"rounds differ by more than {100 * NOISY:g} % of the median between their 10th and 90th percentile, or the "
+    "interval of a ratio is wider than that: another run may give another figure",
+    "drifting": f"the second half of the samples differs from the first by more than {100 * DRIFTING:g} %",
     "warming": "calls were still getting faster when the time for warming up was over",
     "throttled": "the device slowed down for heat, for its power supply, or because the container's share was used up",
+    "emulated": "no real device ran this, and these milliseconds are of none",
     "incomplete": "the run was interrupted, and has the samples up to then",
 }
 """Of a summary: why its figures deserve less trust."""

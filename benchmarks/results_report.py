@@ -125,6 +125,8 @@ def _run(kind: str, item: NamedRun) -> str:
         parts.append("<p>No rows: nobody has measured this yet.</p>")
     parts += [_chart(kind, run), _times(run.rows), _figures(run.rows)]
     skipped = [f"{row.subject}: {reason}" for row in run.rows if (reason := _skipped(row)) is not None]
+    absent = run.settings.get("skipped")
+    skipped += map(_value, absent) if isinstance(absent, list) else ()
     if skipped:
         parts.append(f"<p>Not measured:</p>{page.bullets(skipped)}")
     parts.append(_facts(item))
@@ -263,7 +265,7 @@ def _facts(item: NamedRun) -> str:
     facts["Command"] = " ".join(run.command)
     facts["File"] = item.name
     hashes = {
-        f"{row.subject.name} {row.subject.precision}".strip(): row.subject.file_sha256
+        f"{row.subject.name} {row.subject.precision}, {row.subject.runtime}": row.subject.file_sha256
         for row in run.rows
         if row.subject.file_sha256
     }
@@ -302,6 +304,8 @@ def _value(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return number_text(value, 4)
+    if isinstance(value, list) and not any(isinstance(item, (list, dict)) for item in value):
+        return ", ".join(map(_value, value)) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
