@@ -13,9 +13,9 @@ from .printable import printable
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1f2429; --faint: #57606a; --grid: #d5dae0; --shade: #eceff2;
-  --link: #0b5cad; --good: #2a7d3f; --bad: #b3261e }
-@media (prefers-color-scheme: dark) { :root { --page: #14171a; --ink: #e3e6ea; --faint: #a3acb5; --grid: #3a4149;
-  --shade: #242a30; --link: #7cb7f5; --good: #6fc787; --bad: #ff8f87 } }
+  --link: #0b5cad; --bad: #b3261e }
+@media screen and (prefers-color-scheme: dark) { :root { --page: #14171a; --ink: #e3e6ea; --faint: #a3acb5;
+  --grid: #3a4149; --shade: #242a30; --link: #7cb7f5; --bad: #ff8f87 } }
 * { box-sizing: border-box }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 62rem;
   margin: 0 auto; padding: 1.5rem 1rem 4rem; overflow-wrap: anywhere }
@@ -40,9 +40,11 @@ code { font: .88em ui-monospace, monospace } pre { overflow-x: auto; background:
   white-space: pre-wrap } dt { font-weight: 600; margin-top: .7rem } dd { margin: 0 }
 figure { margin: 1.2rem 0 } figure svg { display: block; width: 100%; min-width: 32rem; max-width: 50rem; height: auto }
 svg * { stroke-linejoin: round } .warning { border-left: 5px solid var(--bad); padding-left: .8rem }
-@media print { body { max-width: none; font-size: 10pt; padding: 0 } nav { display: none } .long { max-height: none }
-  .box { overflow: visible } figure, tr { break-inside: avoid } h2, h3 { break-after: avoid }
-  figure svg { min-width: 0 } }
+@media print { :root { color-scheme: light; font-size: 10pt } body { max-width: none; font-size: 1rem; padding: 0 }
+  nav { display: none } .box { overflow: visible } .long { max-height: none } figure svg { min-width: 0 }
+  table.figures { font-size: .8rem } table.figures td { white-space: normal }
+  table.figures :is(th, tbody th) { min-width: 0 }
+  td, th { padding-right: .5rem } figure, tr { break-inside: avoid } h2, h3 { break-after: avoid } }
 """
 
 # A browser that reads this loads nothing and runs nothing, whatever a name in the page manages to say.

@@ -6,8 +6,8 @@ from .samples import DRIFTING, LEAST, NOISY, SECONDS
 
 FLAGS = {
     "quick": f"fewer samples than the {LEAST:,}, or less than the {SECONDS:g} s, of a full run",
-    "noisy": f"rounds differ by more than {100 * NOISY:g} % of the median between their 10th and 90th percentile, or the "
-    "interval of a ratio is wider than that: another run may give another figure",
+    "noisy": f"rounds differ by more than {100 * NOISY:g} % of the median between their 10th and 90th percentile, or "
+    "the interval of a ratio is wider than that: another run may give another figure",
     "drifting": f"the second half of the samples differs from the first by more than {100 * DRIFTING:g} %",
     "warming": "calls were still getting faster when the time for warming up was over",
     "throttled": "the device slowed down for heat, for its power supply, or because the container's share was used up",
