@@ -125,6 +125,37 @@ def test_charts_show_times_or_counts() -> None:
     assert ">59.3<" in macs
 
 
+def test_counts_are_drawn_by_class_where_the_classes_are_all() -> None:
+    classes = {"load": 4_000_000, "store": 1_000_000, "other": 5_000_000}
+    whole, part = ({"instructions": {"total": total, **classes}} for total in (10_000_000, 12_000_000))
+    (drawing,) = re.findall("<svg.*?</svg>", html(run(row(None, figures=whole), kind="arm")))
+    assert len(set(re.findall('height="17" fill="(.*?)"', drawing))) == 3
+    assert all(f">{name}<" in drawing for name in classes)
+    (drawing,) = re.findall("<svg.*?</svg>", html(run(row(None, figures=part), kind="arm")))
+    assert len(re.findall('height="17" fill="(.*?)"', drawing)) == 1
+    assert ">12.0<" in drawing
+
+
+def test_figures_stand_above_their_spread() -> None:
+    ratio = {"value": 0.5, "low": 0.45, "high": 0.6, "rounds": 40, "noisy": True}
+    start = {"load_ms": {"p50": 20.0, "min": 18.0, "max": 31.0}}
+    text = read(run(row(figures={"ratio_to_first": ratio, "cold_start": start})))
+    assert "ratio_to_first cold_start.load_ms" in text
+    assert "0.5000 0.4500 to 0.6000 noisy 20.00 18.00 to 31.00" in text
+    assert result_terms.FIGURES["cold_start.load_ms"] in text
+    assert "surprise Not described by this version." in read(run(row(figures={"surprise": 1})))
+
+
+def test_what_was_not_measured_is_said_with_the_reason() -> None:
+    absent = Row(subject(name="theirs"), None, {"skipped": "their package is not installed"})
+    text = read(
+        run(row(), absent, kind="peers", settings={"skipped": ["int8: no runtime"], "empty": [], "cpus": [0, 1]})
+    )
+    assert "Not measured: theirs float32, LiteRT 2.3.0, 1 thread, inference: their package is not installed" in text
+    assert "int8: no runtime" in text
+    assert "empty: none; cpus: 0, 1" in text
+
+
 def test_runs_stand_side_by_side_and_are_not_averaged() -> None:
     other = replace(DEVICE, board="Sliderule 5")
     text = html(
