@@ -14,12 +14,12 @@ from .printable import number_text
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8f96")
 """M. Okabe and K. Ito, "Color Universal Design" (2008): told apart with any of the common colour deficiencies."""
 
-_WIDTH, _LEFT, _RIGHT = 800, 8, 84
+_WIDTH, _LEFT, _RIGHT = 800, 8, 40
 _STEP, _THICK, _LETTERS = 50, 17, 15
 _SHORTEST = 1e-9
 """What is shorter than that is drawn as 0."""
 
-_LONGEST = 84
+_LONGEST = 96
 """Letters of a label: what is longer has its end cut off, and stands in the table beside the drawing."""
 
 
@@ -28,7 +28,7 @@ class Bar:
     """A bar that is drawn.
 
     Attributes:
-        label: Said above it.
+        label: Said above it, with its length.
         parts: Lengths, one after the other, each in a colour of its own; not negative.
         interval: Drawn as a line across its end; None where there is none.
         tick: A mark further along; None for no mark.
@@ -83,7 +83,7 @@ def to_svg(bars: Sequence[Bar], *, title: str, unit: str, names: Sequence[str] =
 
 def _bar(bar: Bar, top: float, scale: float) -> str:
     label = bar.label if len(bar.label) <= _LONGEST else f"{bar.label[: _LONGEST - 1]}…"
-    parts = [_text(_LEFT, top + 18, label)]
+    parts = [_text(_LEFT, top + 18, f"{label}: {number_text(bar.end)}")]
     x, upper = float(_LEFT), top + 25
     middle = upper + _THICK / 2
     for number, length in enumerate(bar.parts):
@@ -99,12 +99,9 @@ def _bar(bar: Bar, top: float, scale: float) -> str:
             f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 5}v10M{high:.1f} {middle - 5}v10" '
             'fill="none" style="stroke: var(--ink); stroke-width: 1.6"/>'
         )
-        x = max(x, high)
     if bar.tick is not None:
         at = _LEFT + scale * bar.tick
         parts.append(f'<path d="M{at:.1f} {upper}v{_THICK}" style="stroke: var(--faint); stroke-width: 2.5"/>')
-        x = max(x, at)
-    parts.append(_text(x + 7, middle + 5, number_text(bar.end)))
     return "".join(parts)
 
 

@@ -32,7 +32,8 @@ td, th { padding: .28rem .9rem .28rem 0; text-align: left; vertical-align: top; 
 thead th { vertical-align: bottom; border-bottom: 2px solid var(--grid) } tbody th { font-weight: 600 }
 table.figures { overflow-wrap: normal } table.figures :is(td, thead th + th) { text-align: right }
 table.figures td { font-variant-numeric: tabular-nums; white-space: nowrap }
-table.figures th { min-width: 4.2rem; max-width: 15rem } table.figures tbody th { min-width: 10rem }
+table.figures th { min-width: 4.2rem; max-width: 15rem } table.figures tbody th { min-width: 10rem;
+  overflow-wrap: anywhere }
 table.figures td.note { text-align: left; color: var(--faint) }
 table.names { overflow-wrap: break-word } table.names :is(td, th) { min-width: 7rem; max-width: 24rem }
 table.facts th { width: 9.5rem; font-weight: 400; color: var(--faint) }

@@ -7,22 +7,20 @@ where several runs timed the same subject, their medians stand side by side.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ghostface_edge.errors import EvaluationError
 
-from . import bar_chart, page, result_terms
-from .bar_chart import Bar
+from . import page, result_terms, results_chart
 from .page import Cell
 from .printable import number_text
-from .result_figures import counted, flat, spread
+from .result_figures import flat, spread
+from .result_labels import RowLabels
 from .results_compare import runtime_name, subject_key
 from .run_file import KINDS, Row, Run
-from .samples import Subject, Summary
 
 _HEADS = {
     "latency": "Latency of one inference",
@@ -33,8 +31,8 @@ _HEADS = {
     "detectors": "Detectors",
 }
 
-_MOST_BARS = 60
-"""A chart of more is no help."""
+_BY_STAGE = ("peers",)
+"""Kinds of runs whose rows compete with those of the same stage alone."""
 
 _TIMES = ("samples", "median", "mean ± std", "min", "p90", "p99", "max", "drift", "flags")
 
@@ -66,11 +64,12 @@ def to_html(runs: Sequence[NamedRun], *, title: str | None = None) -> str:
         raise EvaluationError("there are no results to report")
     devices = dict.fromkeys(_device_name(item.run) for item in runs)
     where = next(iter(devices)) if len(devices) == 1 else f"{len(devices)} devices"
+    timed = any(row.summary is not None for item in runs for row in item.run.rows)
     kinds = [kind for kind in KINDS if any(item.run.kind == kind for item in runs)]
     sections = [("runs", "Runs", _overview(runs))]
     sections += [(kind, _HEADS[kind], _kind(kind, [item for item in runs if item.run.kind == kind])) for kind in kinds]
     sections.append(("definitions", "What the columns say", _definitions(runs)))
-    sections.append(("method", "How it was measured, and what the figures do not say", _method(kinds)))
+    sections.append(("method", "How it was measured, and what the figures do not say", _method(kinds, timed=timed)))
     return page.to_html(
         title or f"ghostface-edge on {where}",
         lead=f"{'One run' if len(runs) == 1 else f'{len(runs)} runs'} of benchmarks. Each figure stands beside the "
@@ -85,9 +84,11 @@ def run_notes(run: Run) -> tuple[str, ...]:
     if not run.complete:
         notes.append("Interrupted: the figures are of the samples up to then.")
     if run.device.emulated is not None:
-        notes.append(f"Emulated by {run.device.emulated}: times, if there are any, say nothing about a real device.")
+        notes.append(f"Emulated ({run.device.emulated}): times, if there are any, say nothing about a real device.")
     if run.conditions and (reasons := run.conditions[1].throttled_since(run.conditions[0])):
         notes.append(f"Throttled: {', '.join(reasons)}.")
+    problems = run.settings.get("problems")
+    notes += [f"Problem: {_value(problem)}" for problem in (problems if isinstance(problems, list) else ())]
     timed = [row.summary for row in run.rows if row.summary is not None]
     counts = Counter(flag for summary in timed for flag in summary.flags)
     for flag, count in counts.items():
@@ -100,7 +101,7 @@ def _overview(runs: Sequence[NamedRun]) -> str:
     rows = [
         (
             f"{number}. {item.run.kind}",
-            (_device_name(item.run), "" if item.run.device.emulated is None else "emulated"),
+            (_device_name(item.run), *([f"emulating {item.run.device.emulated}"] if item.run.device.emulated else [])),
             _date(item.run),
             f"{len(item.run.rows):,}",
             ", ".join(_marks(item.run)) or "none",
@@ -123,7 +124,12 @@ def _run(kind: str, item: NamedRun) -> str:
     parts += [f'<p class="warning">{page.text(note)}</p>' for note in run_notes(run)]
     if not run.rows:
         parts.append("<p>No rows: nobody has measured this yet.</p>")
-    parts += [_chart(kind, run), _times(run.rows), _figures(run.rows)]
+    for head, rows in _groups(run):
+        labels = RowLabels(rows)
+        said = f"All rows: {labels.common}. " if labels.common and len(rows) > 1 else ""
+        title = f"{_HEADS[kind]}, {head}" if head else _HEADS[kind]
+        parts += [f"<h4>{page.text(head)}</h4>" if head else "", results_chart.to_html(rows, labels, title=title)]
+        parts += [_times(rows, labels, said), _figures(rows, labels, said)]
     skipped = [f"{row.subject}: {reason}" for row in run.rows if (reason := _skipped(row)) is not None]
     absent = run.settings.get("skipped")
     skipped += map(_value, absent) if isinstance(absent, list) else ()
@@ -133,49 +139,13 @@ def _run(kind: str, item: NamedRun) -> str:
     return "".join(parts)
 
 
-def _chart(kind: str, run: Run) -> str:
-    """Bars: medians where times were taken, else what was counted."""
-    timed = [(row.subject, row.summary) for row in run.rows if row.summary is not None]
-    names: list[str] = []
-    if timed:
-        bars, unit = [_time_bar(subject, summary) for subject, summary in timed], "ms"
-        caption = (
-            "Medians, with their 95 % intervals as lines; the grey mark is the 90th percentile. Shorter is better. "
-            "Pale bars are flagged."
-        )
-    else:
-        bars, names, unit, caption = _counts(run.rows)
-    bars = [bar for bar in bars if math.isfinite(bar.end)]
-    if not bars:
-        return ""
-    left_out = f" The first {_MOST_BARS} of {len(bars)} rows." if len(bars) > _MOST_BARS else ""
-    drawing = bar_chart.to_svg(bars[:_MOST_BARS], title=f"{_HEADS[kind]}: {caption}", unit=unit, names=names)
-    return (
-        f'<figure><div class="box" tabindex="0" role="group" aria-label="figure">{drawing}</div>'
-        f"<figcaption>{page.text(caption + left_out)}</figcaption></figure>"
-    )
-
-
-def _time_bar(subject: Subject, summary: Summary) -> Bar:
-    flagged = any(flag != "quick" for flag in summary.flags)
-    return Bar(str(subject), (summary.p50,), (summary.p50_low, summary.p50_high), summary.p90, flagged)
-
-
-def _counts(rows: Sequence[Row]) -> tuple[list[Bar], list[str], str, str]:
-    """Bars of what was counted instead of timed, in millions; names of their parts, unit and caption."""
-    counts = [(row.subject, count) for row in rows if (count := counted(row.figures))]
-    if not counts:
-        return [], [], "", ""
-    unit = counts[0][1].unit
-    counts = [(subject, count) for subject, count in counts if count.unit == unit]
-    names = list(dict.fromkeys(name for _, count in counts for name in count.parts))
-    if not all(math.isclose(sum(count.parts.values()), count.value) for _, count in counts):
-        names = []
-    bars = [
-        Bar(str(subject), tuple(count.parts.get(name, 0) / 1e6 for name in names) or (count.value / 1e6,))
-        for subject, count in counts
-    ]
-    return bars, names, f"million {unit}", f"Million {unit}. Shorter is better."
+def _groups(run: Run) -> list[tuple[str, list[Row]]]:
+    """Rows that belong beside each other, and what is said above them."""
+    rows = [row for row in run.rows if _skipped(row) is None]
+    if run.kind not in _BY_STAGE:
+        return [("", rows)]
+    stages = dict.fromkeys(row.subject.stage for row in rows)
+    return [(stage, [row for row in rows if row.subject.stage == stage]) for stage in stages]
 
 
 def _skipped(row: Row) -> str | None:
@@ -184,13 +154,13 @@ def _skipped(row: Row) -> str | None:
     return reason if row.summary is None and isinstance(reason, str) else None
 
 
-def _times(rows: Sequence[Row]) -> str:
+def _times(rows: Sequence[Row], labels: RowLabels, said: str) -> str:
     timed = [(row.subject, row.summary) for row in rows if row.summary is not None]
     if not timed:
         return ""
     cells: list[Sequence[Cell]] = [
         (
-            _subject(subject),
+            labels.of(subject),
             f"{summary.count:,}",
             (_ms(summary.p50), f"{_ms(summary.p50_low)} to {_ms(summary.p50_high)}"),
             f"{_ms(summary.mean)} ± {_ms(summary.std)}",
@@ -199,23 +169,23 @@ def _times(rows: Sequence[Row]) -> str:
             _ms(summary.p99),
             _ms(summary.max),
             f"{summary.drift:.3f}",
-            ", ".join(summary.flags) or "none",
+            summary.flags or "none",
         )
         for subject, summary in timed
     ]
-    return page.table(("subject", *_TIMES), cells, caption="Milliseconds; below a median its 95 % interval.")
+    return page.table(("subject", *_TIMES), cells, caption=f"{said}Milliseconds; below a median its 95 % interval.")
 
 
-def _figures(rows: Sequence[Row]) -> str:
-    found = [(row.subject, dict(flat(row.figures))) for row in rows if row.figures and _skipped(row) is None]
+def _figures(rows: Sequence[Row], labels: RowLabels, said: str) -> str:
+    found = [(row.subject, dict(flat(row.figures))) for row in rows if row.figures]
     names = list(dict.fromkeys(name for _, figures in found for name in figures))
     if not names:
         return ""
     cells: list[Sequence[Cell]] = [
-        (_subject(subject), *(_cell(figures[name]) if name in figures else "–" for name in names))
+        (labels.of(subject), *(_cell(figures[name]) if name in figures else "–" for name in names))
         for subject, figures in found
     ]
-    return page.table(("subject", *names), cells, caption="Further figures; below one its spread.")
+    return page.table(("subject", *names), cells, caption=f"{said}Further figures; below one its spread.")
 
 
 def _side_by_side(runs: Sequence[NamedRun]) -> str:
@@ -232,7 +202,8 @@ def _side_by_side(runs: Sequence[NamedRun]) -> str:
     cells: list[Sequence[Cell]] = []
     for found in shared:
         (first, *_), *_ = found.values()
-        cells.append((_subject(first.subject, with_version=False), *(_median(found.get(n)) for n in range(len(runs)))))
+        subject = replace(first.subject, runtime=runtime_name(first.subject.runtime))
+        cells.append((str(subject), *(_median(found.get(n)) for n in range(len(runs)))))
     return "<h3>Side by side</h3>" + page.table(
         heads, cells, caption="Median, ms; below it its 95 % interval, the runtime and the flags."
     )
@@ -283,9 +254,12 @@ def _definitions(runs: Sequence[NamedRun]) -> str:
     return f"<dl>{''.join(f'<dt>{page.text(term)}</dt><dd>{page.text(text)}</dd>' for term, text in terms)}</dl>"
 
 
-def _method(kinds: Sequence[str]) -> str:
+def _method(kinds: Sequence[str], *, timed: bool) -> str:
     return page.bullets(
-        [*result_terms.METHOD, *(text for kind in kinds for text in result_terms.CAVEATS.get(kind, ()))]
+        [
+            *(result_terms.METHOD if timed else ()),
+            *(text for kind in kinds for text in result_terms.CAVEATS.get(kind, ())),
+        ]
     )
 
 
@@ -306,14 +280,9 @@ def _value(value: Any) -> str:
         return number_text(value, 4)
     if isinstance(value, list) and not any(isinstance(item, (list, dict)) for item in value):
         return ", ".join(map(_value, value)) or "none"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _subject(subject: Subject, *, with_version: bool = True) -> Cell:
-    runtime = subject.runtime if with_version else runtime_name(subject.runtime)
-    threads = f"{subject.threads} thread{'' if subject.threads == 1 else 's'}" if subject.threads else ""
-    below = (f"{subject.precision}, {runtime}".strip(", "), ", ".join(filter(None, (threads, subject.stage))))
-    return (subject.name, *filter(None, below))
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False) if value else "none"
 
 
 def _ms(value: float) -> str:

@@ -82,8 +82,8 @@ def test_labels_are_text_and_have_an_end() -> None:
     root = drawn(svg)
     assert {item.tag for item in root.iter()} == {"svg", "rect", "path", "text"}
     (label,) = [item.text or "" for item in root.iter("text") if (item.text or "").startswith("<b>")]
-    assert len(label) == 84
-    assert label.endswith("…")
+    assert label.endswith("…: 1.00")
+    assert len(label) == 96 + len(": 1.00")
 
 
 @pytest.mark.parametrize(
