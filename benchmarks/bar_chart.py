@@ -53,7 +53,7 @@ def to_svg(bars: Sequence[Bar], *, title: str, unit: str, names: Sequence[str] =
     Args:
         bars: At least one; from top to bottom.
         title: What a screen reader says of it.
-        unit: Said at the end of the axis, which begins at 0.
+        unit: Said below the axis, which begins at 0.
         names: Of the parts of bars, for a legend; none where bars have one part.
 
     Raises:
@@ -73,11 +73,11 @@ def to_svg(bars: Sequence[Bar], *, title: str, unit: str, names: Sequence[str] =
             f'<path d="M{x:.1f} {top}V{bottom}" style="stroke: var(--grid)"/>'
             + _text(x, bottom + 18, f"{value:g}", anchor="start" if value == 0 else "middle", faint=True)
         )
-    parts.append(_text(_WIDTH, bottom + 18, unit, anchor="end", faint=True))
+    parts.append(_text(_WIDTH - 4, bottom + 38, unit, anchor="end", faint=True))
     for place, bar in enumerate(bars):
         parts.append(_bar(bar, top + _STEP * place, scale))
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {bottom + 26}" role="img" aria-label="{page.text(title)}">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {_WIDTH} {bottom + 46}" role="img" aria-label="{page.text(title)}">{"".join(parts)}</svg>'
     )
 
 

@@ -115,7 +115,7 @@ def _cell(cell: Cell) -> str:
     return f"<bdi>{text(first)}</bdi>" + "".join(f"<small>{text(line)}</small>" for line in below)
 
 
-def facts(named: Mapping[str, str]) -> str:
+def facts(named: Mapping[str, Cell]) -> str:
     """A table of names and what there is to say of each."""
     rows = "".join(
         f'<tr><th scope="row">{text(name)}</th><td>{_cell(value)}</td></tr>' for name, value in named.items()

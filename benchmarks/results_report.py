@@ -223,7 +223,7 @@ def _median(rows: Sequence[Row] | None) -> Cell:
 
 def _facts(item: NamedRun) -> str:
     run = item.run
-    facts = {
+    facts: dict[str, Cell] = {
         "Device": run.device.describe(),
         "CPU features": ", ".join(run.device.features) or "none of those that matter, or the system does not tell",
         "Date": _date(run),
@@ -235,12 +235,10 @@ def _facts(item: NamedRun) -> str:
         facts["Settings"] = "; ".join(f"{name}: {_value(value)}" for name, value in flat(run.settings))
     facts["Command"] = " ".join(run.command)
     facts["File"] = item.name
-    hashes = {
-        f"{row.subject.name} {row.subject.precision}, {row.subject.runtime}": row.subject.file_sha256
-        for row in run.rows
-        if row.subject.file_sha256
-    }
-    facts.update({f"sha256 of {name}": digest for name, digest in hashes.items()})
+    files = [replace(row.subject, threads=0, stage="") for row in run.rows if row.subject.file_sha256]
+    if files:
+        lines = tuple(dict.fromkeys(f"{subject}: {subject.file_sha256}" for subject in files))
+        facts["Model files"] = ("sha256", *lines)
     return page.facts(facts)
 
 
