@@ -6,63 +6,21 @@ are text, whatever they hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from html import escape
-from typing import Union
 from xml.etree import ElementTree
 
 from ghostface_edge.doctor import look_at_machine, versions
 
-from . import curves, definitions
+from . import curves, definitions, page
 from .comparison import Comparison
 from .evaluation import Evaluation
 from .identification import FPIRS, Identification, Spread
 from .interval import Interval
 from .metrics import FMRS, ErrorRates, OperatingPoint
-from .printable import printable
+from .page import Cell
 from .results import Results
-
-_STYLE = """
-:root { color-scheme: light dark; --page: #fff; --ink: #1f2429; --faint: #57606a; --grid: #d5dae0; --shade: #eceff2;
-  --link: #0b5cad; --bad: #b3261e }
-@media screen and (prefers-color-scheme: dark) { :root { --page: #14171a; --ink: #e3e6ea; --faint: #a3acb5;
-  --grid: #3a4149; --shade: #242a30; --link: #7cb7f5; --bad: #ff8f87 } }
-* { box-sizing: border-box }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 62rem;
-  margin: 0 auto; padding: 1.5rem 1rem 4rem; overflow-wrap: anywhere }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .5rem }
-h2 { font-size: 1.25rem; margin: 2.8rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--grid) }
-h3 { font-size: 1.02rem; margin: 1.8rem 0 .4rem }
-p, li, dd { max-width: 46rem } p.note, figcaption { color: var(--faint); font-size: .9rem }
-a { color: var(--link) } nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; padding: 0 }
-.box { overflow-x: auto; margin: .8rem 0 } .box:focus-visible { outline: 2px solid var(--link) }
-.long { max-height: 26rem; overflow-y: auto }
-table { border-collapse: collapse; font-size: .92rem }
-td small, th small { display: block; color: var(--faint); font-size: .86em }
-td, th { padding: .28rem .9rem .28rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid) }
-thead th { vertical-align: bottom; border-bottom: 2px solid var(--grid) } tbody th { font-weight: 600 }
-table.figures { overflow-wrap: normal } table.figures :is(td, thead th + th) { text-align: right }
-table.figures td { font-variant-numeric: tabular-nums; white-space: nowrap }
-table.figures th { min-width: 4.2rem; max-width: 15rem }
-table.figures td.note { text-align: left; color: var(--faint) }
-table.names { overflow-wrap: break-word } table.names :is(td, th) { min-width: 7rem; max-width: 24rem }
-table.facts th { width: 9.5rem; font-weight: 400; color: var(--faint) }
-code { font: .88em ui-monospace, monospace } pre { overflow-x: auto; background: var(--shade); padding: .7rem .9rem;
-  white-space: pre-wrap } dt { font-weight: 600; margin-top: .7rem } dd { margin: 0 }
-figure { margin: 1.2rem 0 } figure svg { display: block; width: 100%; min-width: 32rem; max-width: 50rem; height: auto }
-svg * { stroke-linejoin: round } .warning { border-left: 5px solid var(--bad); padding-left: .8rem }
-@media print { :root { color-scheme: light; font-size: 10pt } body { max-width: none; font-size: 1rem; padding: 0 }
-  nav { display: none } .box { overflow: visible } .long { max-height: none } figure svg { min-width: 0 }
-  table.figures { font-size: .8rem } table.figures td { white-space: normal } table.figures th { min-width: 0 }
-  td, th { padding-right: .5rem } figure, tr { break-inside: avoid } h2, h3 { break-after: avoid } }
-"""
-
-Cell = Union[str, tuple[str, ...]]
-"""Of a table: a text, and what stands below it in small letters."""
-
-# A browser that reads this loads nothing and runs nothing, whatever a name in the report manages to say.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 # Colours of the pictures that follow the page from light to dark.
 _FOLLOW = {curves.INK: "var(--ink)", curves.FAINT: "var(--faint)", curves.GRID: "var(--grid)", "#ffffff": "var(--page)"}
@@ -112,22 +70,7 @@ def to_html(
         ("caveats", "What the figures do not say", _caveats(first)),
         ("making", "How this report was made", _making(command, date, software, device)),
     ]
-    sections = [section for section in sections if section[2]]
-    links = "".join(f'<li><a href="#{name}">{escape(head)}</a></li>' for name, head, _ in sections)
-    body = "\n".join(
-        f'<section id="{name}" aria-labelledby="{name}-head">\n<h2 id="{name}-head">{escape(head)}</h2>\n{content}\n'
-        "</section>"
-        for name, head, content in sections
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f'<link rel="icon" href="data:,">\n<title>{_text(headline)}</title>\n<style>{_STYLE}</style>\n</head>\n'
-        f"<body>\n<header>\n<h1>{_text(headline)}</h1>\n<p>{_lead(results)}</p>\n"
-        f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n</header>\n<main>\n{body}\n</main>\n</body>\n</html>\n'
-    )
+    return page.to_html(headline, lead=_lead(results), sections=sections)
 
 
 def _lead(results: Results) -> str:
@@ -173,7 +116,7 @@ def _overview(evaluations: Sequence[Evaluation]) -> str:
         columns.append([(_percent(rank.rate.mean), _span(rank.interval)) if rank else "–" for rank in ranks])
         notes.append("Rank 1: searches whose most similar face in the gallery is the right one.")
     rows = [[evaluation.system.label, *cells] for evaluation, cells in zip(evaluations, zip(*columns))]
-    return _table(("system", *heads), rows) + _note(" ".join(notes))
+    return page.table(("system", *heads), rows) + page.note(" ".join(notes))
 
 
 def _eer(rates: ErrorRates) -> Cell:
@@ -202,9 +145,9 @@ def _differences(comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
         return ""
     parts = [
-        f"<p>Each system beside <b>{_text(comparisons[0].baseline.label)}</b>, on the same comparisons, in percentage "
-        "points; positive is better. Below a difference stand its 95 % interval and what it says: where the interval "
-        "holds 0, the difference may be chance.</p>"
+        f"<p>Each system beside <b>{page.text(comparisons[0].baseline.label)}</b>, on the same comparisons, in "
+        "percentage points; positive is better. Below a difference stand its 95 % interval and what it says: where the "
+        "interval holds 0, the difference may be chance.</p>"
     ]
     tests = [item.mcnemar for item in comparisons if item.mcnemar is not None]
     if tests:
@@ -219,10 +162,10 @@ def _differences(comparisons: Sequence[Comparison]) -> str:
             for item in comparisons
         ]
         heads = ("system", "accuracy, points", "right: baseline only", "right: this only", "McNemar's p")
-        parts.append(_table(heads, rows))
+        parts.append(page.table(heads, rows))
         if len(tests) > 1:
             parts.append(
-                _note(
+                page.note(
                     f"{len(tests)} tests side by side: by chance alone, one in twenty falls below 0.05. Hold p "
                     f"against {0.05 / len(tests):.2g} to keep the chance of any false alarm at 5 % (Bonferroni)."
                 )
@@ -233,8 +176,8 @@ def _differences(comparisons: Sequence[Comparison]) -> str:
         for item in comparisons:
             found = {entry.fmr: _difference(entry.difference, entry.interval) for entry in item.tar_differences}
             rows.append((item.system.label, *(found.get(fmr, "–") for fmr in fmrs)))
-        parts.append(_table(("system", *(f"TAR at FMR {_power(fmr)}, points" for fmr in fmrs)), rows))
-        parts.append(_note("TAR: each system at its own threshold for the FMR."))
+        parts.append(page.table(("system", *(f"TAR at FMR {_power(fmr)}, points" for fmr in fmrs)), rows))
+        parts.append(page.note("TAR: each system at its own threshold for the FMR."))
     return "".join(parts)
 
 
@@ -266,9 +209,9 @@ def _data(first: Evaluation) -> str:
         if rates is not None:
             people = "" if rates.people is None else f", of {rates.people:,} people"
             facts[name] = f"{rates.genuine:,} genuine, {rates.impostor:,} impostor{people}"
-    text = _facts(facts)
+    text = page.facts(facts)
     if first.all_pairs is not None:
-        text += _note(
+        text += page.note(
             "All comparisons: every photo against every other. They are far more than the protocol's list, and so the "
             "steadier figures and the source of thresholds; the list is what the literature reports. Impostor "
             "comparisons of photos that could not be enrolled are left out, so their number can differ between systems."
@@ -320,7 +263,7 @@ def _rates(evaluation: Evaluation) -> str:
         )
         if rates is not None
     ]
-    return f"<h3>{_text(evaluation.system.label)}</h3>{''.join(parts)}" if parts else ""
+    return f"<h3>{page.text(evaluation.system.label)}</h3>{''.join(parts)}" if parts else ""
 
 
 def _rate_table(head: str, rates: ErrorRates) -> str:
@@ -353,7 +296,7 @@ def _rate_table(head: str, rates: ErrorRates) -> str:
         for fmr in FMRS
         if _point(rates, fmr) is None and 3 / rates.impostor > fmr
     ]
-    return _table(heads, rows, caption=caption)
+    return page.table(heads, rows, caption=caption)
 
 
 def _folds(evaluations: Sequence[Evaluation]) -> str:
@@ -370,7 +313,9 @@ def _folds(evaluations: Sequence[Evaluation]) -> str:
         )
         for label, accuracy in shown
     ]
-    return _table(heads, rows, caption="Accuracy on each fold, %, and below it the threshold, chosen on the others.")
+    return page.table(
+        heads, rows, caption="Accuracy on each fold, %, and below it the threshold, chosen on the others."
+    )
 
 
 def _identification(evaluation: Evaluation) -> str:
@@ -379,7 +324,7 @@ def _identification(evaluation: Evaluation) -> str:
         return ""
     closed = found.closed
     draws = f"{found.repeats} random draw{'s' if found.repeats != 1 else ''}, seed {found.seed}"
-    parts = [f"<h3>{_text(evaluation.system.label)}</h3>"]
+    parts = [f"<h3>{page.text(evaluation.system.label)}</h3>"]
     caption = (
         f"Closed set: {closed.people:,} people in the gallery with one photo each, {closed.searches:,} searches for "
         f"{closed.searched:,} of them; not enrolled: {_count(closed.failed_gallery)} in the gallery, "
@@ -390,7 +335,7 @@ def _identification(evaluation: Evaluation) -> str:
         for rate in closed.cmc
         if rate.rank in (1, 2, 5, 10, 20)
     ]
-    parts.append(_table(("rank", "identified, %"), rows, caption=caption))
+    parts.append(page.table(("rank", "identified, %"), rows, caption=caption))
     parts.append(_open_set(found))
     return "".join(parts)
 
@@ -398,7 +343,7 @@ def _identification(evaluation: Evaluation) -> str:
 def _open_set(found: Identification) -> str:
     opened = found.open
     if opened is None:
-        return _note(f"Open set: left out, {found.open_omitted or 'it was not asked for'}.")
+        return page.note(f"Open set: left out, {found.open_omitted or 'it was not asked for'}.")
     caption = (
         f"Open set: {opened.enrolled:,} people in the gallery, {opened.strangers:,} not; {_count(opened.mated)} mated "
         f"and {_count(opened.non_mated)} non-mated searches; not enrolled: {_count(opened.failed_gallery)} in the "
@@ -420,12 +365,12 @@ def _open_set(found: Identification) -> str:
         if fpir not in stated and 3 / opened.non_mated.least > fpir
     ]
     heads = ("FPIR", "threshold", "measured FPIR, %", f"FNIR at rank {opened.rank}, %")
-    return _table(heads, rows, caption=caption)
+    return page.table(heads, rows, caption=caption)
 
 
 def _failures(evaluation: Evaluation) -> str:
     count = len(evaluation.failures)
-    text = f"<h3>{_text(evaluation.system.label)}</h3>"
+    text = f"<h3>{page.text(evaluation.system.label)}</h3>"
     if not count:
         return f"{text}<p>None: all {evaluation.photos:,} photos were enrolled.</p>"
     pairs = ""
@@ -433,7 +378,7 @@ def _failures(evaluation: Evaluation) -> str:
         pairs = f" They are in {evaluation.failed_pairs:,} of the protocol's pairs."
     share = f"{count:,} of {evaluation.photos:,} photos ({count / evaluation.photos:.2%})"
     rows = [(item.photo.path, item.photo.person, item.reason) for item in evaluation.failures]
-    return f"{text}<p>{share}.{pairs}</p>" + _table(("photo", "person", "reason"), rows, figures=False, long=True)
+    return f"{text}<p>{share}.{pairs}</p>" + page.table(("photo", "person", "reason"), rows, figures=False, long=True)
 
 
 def _worst(evaluation: Evaluation) -> str:
@@ -441,9 +386,9 @@ def _worst(evaluation: Evaluation) -> str:
         return ""
     rows = [(item.kind, f"{item.similarity:.4f}", item.a.path, item.b.path) for item in evaluation.worst]
     return (
-        f"<h3>{_text(evaluation.system.label)}</h3>"
-        + _table(("error", "similarity", "photo", "photo"), rows, figures=False, long=True)
-        + _note("Look at these photos: wrong labels, copies and unusable pictures show here first.")
+        f"<h3>{page.text(evaluation.system.label)}</h3>"
+        + page.table(("error", "similarity", "photo", "photo"), rows, figures=False, long=True)
+        + page.note("Look at these photos: wrong labels, copies and unusable pictures show here first.")
     )
 
 
@@ -460,7 +405,7 @@ def _system(evaluation: Evaluation) -> str:
         "Time": f"{evaluation.seconds:,.1f} s for reading, detecting, aligning and embedding; "
         f"{evaluation.computed:,} of {evaluation.photos:,} photos in this run, the others from the cache",
     }
-    return f"<h3>{_text(system.label)}</h3>" + _facts(facts)
+    return f"<h3>{page.text(system.label)}</h3>" + page.facts(facts)
 
 
 def _definitions(results: Results) -> str:
@@ -504,15 +449,15 @@ def _intervals(results: Results) -> str:
     }
     none = "none" in "; ".join(facts.values()).split("; ")
     return (
-        _facts(facts)
-        + _list(definitions.METHODS)
-        + (_note("None: it is not known, or of too few, who is in the comparisons.") if none else "")
+        page.facts(facts)
+        + page.bullets(definitions.METHODS)
+        + (page.note("None: it is not known, or of too few, who is in the comparisons.") if none else "")
     )
 
 
 def _caveats(first: Evaluation) -> str:
     lfw = "lfw" in f"{first.protocol} {first.dataset}".lower()
-    return _list((*definitions.CAVEATS, *(definitions.LFW_CAVEATS if lfw else ())))
+    return page.bullets((*definitions.CAVEATS, *(definitions.LFW_CAVEATS if lfw else ())))
 
 
 def _making(command: str, date: datetime, software: Mapping[str, str | None] | None, device: str | None) -> str:
@@ -529,53 +474,7 @@ def _making(command: str, date: datetime, software: Mapping[str, str | None] | N
         "Names of files and people stand in this page. They are personal data where the people are private: share it "
         "as you would share the photos' names."
     )
-    return f'<pre><code>{_text(command)}</code></pre>{_facts(facts)}<p class="warning">{escape(warning)}</p>'
-
-
-def _table(
-    heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str = "", figures: bool = True, long: bool = False
-) -> str:
-    """A table in a box of its own; the last cell of a short row spans the rest."""
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
-    lines = []
-    for first, *cells in rows:
-        missing = len(heads) - 1 - len(cells)
-        tags = ["<td>"] * len(cells)
-        if missing:
-            tags[-1] = f'<td class="note" colspan="{missing + 1}">'
-        line = "".join(f"{tag}{_cell(cell)}</td>" for tag, cell in zip(tags, cells))
-        lines.append(f'<tr><th scope="row">{_cell(first)}</th>{line}</tr>')
-    box, kind = "box long" if long else "box", "figures" if figures else "names"
-    return _note(caption) + (
-        f'<div class="{box}" tabindex="0" role="group" aria-label="{_text(caption or "table")}">'
-        f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>\n'
-    )
-
-
-def _cell(cell: Cell) -> str:
-    """Names of people keep their direction of writing to themselves (bdi)."""
-    first, *below = (cell,) if isinstance(cell, str) else cell
-    return f"<bdi>{_text(first)}</bdi>" + "".join(f"<small>{_text(line)}</small>" for line in below)
-
-
-def _facts(facts: Mapping[str, str]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{_text(name)}</th><td>{_cell(value)}</td></tr>' for name, value in facts.items()
-    )
-    return f'<div class="box"><table class="facts">{rows}</table></div>\n'
-
-
-def _list(texts: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{_text(text)}</p>' if text else ""
-
-
-def _text(text: str) -> str:
-    """Text from outside as HTML."""
-    return escape(printable(text))
+    return f'<pre><code>{page.text(command)}</code></pre>{page.facts(facts)}<p class="warning">{escape(warning)}</p>'
 
 
 def _percent(value: float) -> str:

@@ -7,6 +7,9 @@ from typing import Any
 
 from ghostface_edge.errors import EvaluationError
 
+DEEPEST = 16
+"""Objects and lists within each other, in an object of any content."""
+
 
 class Fields:
     """The fields of one JSON object, taken one by one.
@@ -91,6 +94,20 @@ class Fields:
         value = self.any(key)
         if not isinstance(value, dict):
             raise self._wrong(key, "an object")
+        return value
+
+    def plain(self, key: str) -> dict[str, Any]:
+        """An object of any content that is not too deep, with finite numbers."""
+        value = self.mapping(key)
+        layer: list[Any] = [value]
+        for _ in range(DEEPEST):
+            layer = [inner for item in layer for inner in (item.values() if isinstance(item, dict) else item)]
+            for item in layer:
+                if isinstance(item, (int, float)) and not isinstance(item, bool) and not _is_number(item):
+                    raise EvaluationError(f"{self.path(key)} has a number that is not finite")
+            layer = [item for item in layer if isinstance(item, (dict, list))]
+        if layer:
+            raise EvaluationError(f"{self.path(key)} is more than {DEEPEST} objects deep")
         return value
 
     def optional_text(self, key: str) -> str | None:

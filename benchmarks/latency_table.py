@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .result_terms import FLAGS
 from .run_file import Row, Run
-from .samples import BUSY, DRIFTING, NOISY
-
-FLAGS = {
-    "quick": "fewer samples than a full run, which takes a minute per row",
-    "noisy": f"rounds differ by more than {NOISY:.0%} of the median: another run may give another p50",
-    "noisy-ratio": f"the interval of the ratio is wider than {NOISY:.0%} of it: another run may give another ratio",
-    "drifting": f"the second half of the run differs from the first by more than {DRIFTING:.0%}",
-    "busy": f"from more than {BUSY:.0%} of the calls the system took a CPU away for other programs; see p50 alone",
-    "warming": "it still got faster when the warm-up was given up",
-    "throttled": "the device slowed down while it ran",
-    "emulated": "this is no real device, and these milliseconds are of none",
-    "incomplete": "interrupted",
-}
-"""What the flags mean."""
 
 
 def latency_text(run: Run, table: Callable[..., str]) -> str:

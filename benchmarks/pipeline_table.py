@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .latency_table import FLAGS
+from .result_terms import FLAGS
 from .pipeline import ENGINE, WHOLE
 from .run_file import Row, Run
 

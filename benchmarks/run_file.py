@@ -83,10 +83,11 @@ class Run:
             ends_in_utc = False
         if not ends_in_utc:
             raise EvaluationError(f"created must be a time such as 2026-01-31T12:00:00+00:00, not {self.created!r:.60}")
-        subjects = [row.subject for row in self.rows]
-        for subject in subjects:
-            if subjects.count(subject) > 1:
-                raise EvaluationError(f"two rows are of the same subject: {subject}")
+        subjects: set[Subject] = set()
+        for row in self.rows:
+            if row.subject in subjects:
+                raise EvaluationError(f"two rows are of the same subject: {row.subject}")
+            subjects.add(row.subject)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: the schema."""
@@ -164,7 +165,7 @@ class Run:
                 kind=fields.text("kind"),
                 device=device,
                 conditions=tuple(conditions),
-                settings=fields.mapping("settings"),
+                settings=fields.plain("settings"),
                 rows=tuple(rows),
                 complete=fields.flag("complete"),
                 command=fields.texts("command"),
@@ -192,7 +193,7 @@ def _row(document: Any, where: str) -> Row:
     row = Row(
         subject=Subject.from_dict(fields.mapping("subject"), fields.path("subject")),
         summary=None if summary is None else Summary.from_dict(summary, fields.path("summary")),
-        figures=fields.mapping("figures"),
+        figures=fields.plain("figures"),
     )
     fields.done()
     return row

@@ -9,6 +9,7 @@ from .latency import latency
 from .macs import macs
 from .peers import peers
 from .pipeline import pipeline
+from .results import compare, report_runs
 
 
 @click.group(name="bench", invoke_without_command=True)
@@ -18,5 +19,5 @@ def bench(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (latency, macs, peers, pipeline):
+for verb in (latency, macs, peers, pipeline, compare, report_runs):
     bench.add_command(verb)
