@@ -1,11 +1,12 @@
 /* A QEMU TCG plugin that counts the AArch64 instructions that a guest executes, by class.
  *
  * Each getppid(2) of the guest whose first argument is MARK appends one line to the file that the environment variable
- * GHOSTFACE_EDGE_COUNTS names, `<second argument> <class>=<count> ...`, with all counts since the start.
+ * GHOSTFACE_EDGE_COUNTS names, `<second argument> <class>=<count> ...`, with all counts since the start of the thread that
+ * calls. Other threads do not count: ONNX Runtime has one that wakes up now and then, whatever is inferred.
  *
  * QEMU's plugin header is not in Debian's packages, so the functions are declared here as its documentation has them
  * (docs/devel/tcg-plugins). API is the version of that interface: 1 until QEMU 8.2, 2 with 9.0, 3 since 9.1. Counting goes
- * through a callback per translated block, the one way that all versions have. The guest has one thread that works.
+ * through a callback per translated block, the one way that all versions have.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@
 #define MARK 0x67666163u
 #define GETPPID 173 /* asm-generic/unistd.h, which aarch64 uses */
 #define NO_REGISTERS 0 /* QEMU_PLUGIN_CB_NO_REGS */
+#define THREADS 256 /* the first ones of a guest; in user mode QEMU has a virtual CPU for each */
 
 typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
@@ -45,7 +47,7 @@ struct block {
     uint32_t counts[CLASSES];
 };
 
-static uint64_t totals[CLASSES];
+static uint64_t totals[THREADS][CLASSES];
 
 static unsigned classify(uint32_t word)
 {
@@ -59,9 +61,10 @@ static unsigned classify(uint32_t word)
 static void executed(unsigned cpu, void *data)
 {
     const struct block *block = data;
-    (void)cpu;
+    if (cpu >= THREADS)
+        return;
     for (unsigned i = 0; i < CLASSES; i++)
-        totals[i] += block->counts[i];
+        totals[cpu][i] += block->counts[i];
 }
 
 static void translated(plugin_id id, struct qemu_plugin_tb *tb)
@@ -88,12 +91,12 @@ static void syscalled(plugin_id id, unsigned cpu, int64_t number, uint64_t mark,
 {
     const char *path = getenv("GHOSTFACE_EDGE_COUNTS");
     FILE *file;
-    (void)id, (void)cpu, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
-    if (number != GETPPID || mark != MARK || path == NULL || (file = fopen(path, "a")) == NULL)
+    (void)id, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
+    if (number != GETPPID || mark != MARK || cpu >= THREADS || path == NULL || (file = fopen(path, "a")) == NULL)
         return;
     fprintf(file, "%llu", (unsigned long long)label);
     for (unsigned i = 0; i < CLASSES; i++)
-        fprintf(file, " %s=%llu", names[i], (unsigned long long)totals[i]);
+        fprintf(file, " %s=%llu", names[i], (unsigned long long)totals[cpu][i]);
     fputc('\n', file);
     fclose(file);
 }

@@ -6,6 +6,7 @@ Usage: ``python -m ghostface_edge.benchmarks.arm.guest MODEL INPUTS.npy OUTPUTS.
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,8 @@ def run(model: str, inputs: str, outputs: str, inferences: int, rounds: int) -> 
     results = [session.run(tensor[None]) for tensor in tensors]
     np.savez(outputs, *(np.concatenate(parts) for parts in zip(*results)))
     first = np.ascontiguousarray(tensors[:1])
+    gc.collect()
+    gc.disable()  # it comes now and then, and would count for an inference
     for _ in range(_WARM_UPS):
         session.run(first)
     for number in range(rounds):
