@@ -54,7 +54,7 @@ class Subject:
         name: Of the model, its file or its architecture.
         model_id: Of its card; empty where there is none.
         precision: As model cards name it, such as ``float32``; empty where there is none.
-        runtime: Library and version, such as ``LiteRT 2.3.0``.
+        runtime: Library and version, such as ``ai_edge_litert 2.3.0``.
         threads: CPU threads of one call.
         file_sha256: Of the model's file; empty where there is none.
         stage: What was called: ``inference``, ``detect``, ...
@@ -197,9 +197,14 @@ class Samples:
         self.complete = True
         self.flags: tuple[str, ...] = ()
         self._rounds: list[list[float]] = []
+        self._cpu: list[float | None] = []
 
-    def add(self, seconds: Iterable[float]) -> None:
+    def add(self, seconds: Iterable[float], cpu: float | None = None) -> None:
         """Append one round of samples.
+
+        Args:
+            seconds: One or more, by the clock on the wall.
+            cpu: CPU time of all threads that the round took in all, in seconds, where it is known.
 
         Raises:
             EvaluationError: No samples, or one that is not a time.
@@ -208,6 +213,7 @@ class Samples:
         if not values or not all(math.isfinite(value) and value >= 0 for value in values):
             raise EvaluationError(f"{self.subject}: a round is one or more finite times in seconds, not {values!r:.80}")
         self._rounds.append(values)
+        self._cpu.append(cpu)
 
     def merge(self, other: Samples) -> Samples:
         """These samples and then those of a later run, of the same subject.
@@ -221,6 +227,7 @@ class Samples:
         both.complete = self.complete and other.complete
         both.flags = tuple(dict.fromkeys((*self.flags, *other.flags)))
         both._rounds = [list(values) for values in (*self._rounds, *other._rounds)]
+        both._cpu = [*self._cpu, *other._cpu]
         return both
 
     def __len__(self) -> int:
@@ -235,6 +242,12 @@ class Samples:
     def seconds(self) -> NDArray[np.float64]:
         """(N,) float64, all samples."""
         return np.array([value for values in self._rounds for value in values], dtype=np.float64)
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """CPU time of one call, all threads together: the median over the rounds; None where it is not known."""
+        known = [cpu / len(values) for cpu, values in zip(self._cpu, self._rounds) if cpu is not None]
+        return float(np.median(known)) if known else None
 
     def medians(self) -> NDArray[np.float64]:
         """(rounds,) float64 seconds: the median of each round."""
@@ -318,6 +331,7 @@ def interleaved(
     least: int | None = None,
     quick: bool = False,
     clock: Callable[[], float] = time.perf_counter,
+    cpu_clock: Callable[[], float] = time.process_time,
     progress: Callable[[float], object] = lambda share: None,
 ) -> dict[Subject, Samples]:
     """Time calls in turns, after each was warmed up.
@@ -332,6 +346,7 @@ def interleaved(
         least: Samples of each subject at least; by default :data:`LEAST`, quick :data:`QUICK_LEAST`.
         quick: Take fewer samples. Whatever has fewer than a full run is flagged ``quick``.
         clock: Seconds that only grow.
+        cpu_clock: CPU seconds of all threads of this process.
         progress: Is told the share that is done, 0 to 1, after each round.
 
     Raises:
@@ -355,9 +370,11 @@ def interleaved(
             share := min(min(done[item] / seconds if seconds else 1, len(samples[item]) / least) for item in calls)
         ) < 1:
             progress(share)
-            finished = {subject: _round(call, clock, alone=len(calls) == 1) for subject, call in calls.items()}
-            for subject, values in finished.items():
-                samples[subject].add(values)
+            finished = {
+                subject: _round(call, clock, cpu_clock, alone=len(calls) == 1) for subject, call in calls.items()
+            }
+            for subject, (values, cpu) in finished.items():
+                samples[subject].add(values, cpu)
                 done[subject] += sum(values)
     except KeyboardInterrupt:
         for found in samples.values():
@@ -388,16 +405,19 @@ def warmed_up(call: Callable[[], object], clock: Callable[[], float] = time.perf
     return False
 
 
-def _round(call: Callable[[], object], clock: Callable[[], float], *, alone: bool) -> list[float]:
+def _round(
+    call: Callable[[], object], clock: Callable[[], float], cpu_clock: Callable[[], float], *, alone: bool
+) -> tuple[list[float], float]:
+    """The samples of one turn, and the CPU time of all of them."""
     values: list[float] = []
     if not alone:
         call()
-    begin = clock()
+    begin, used = clock(), cpu_clock()
     while len(values) < ROUND_CALLS or clock() - begin < ROUND_SECONDS:
         start = clock()
         call()
         values.append(clock() - start)
-    return values
+    return values, cpu_clock() - used
 
 
 def _median_interval(blocks: list[NDArray[np.float64]]) -> tuple[float, float]:

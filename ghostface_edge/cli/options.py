@@ -85,12 +85,13 @@ RUNTIME = click.option(
     metavar="onnx|litert",
     help="What runs the models.  [default: what a model's file needs, else the best that is installed]",
 )
-_SHORT = {"fp32": "float32", "fp16": "float16"}
+SHORT_PRECISIONS = {"fp32": "float32", "fp16": "float16"}
+"""What people say for a precision of model cards."""
 
 
 def full_precision(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """The name of a precision in model cards, for its short name too."""
-    return None if value is None else _SHORT.get(value, value)
+    return None if value is None else SHORT_PRECISIONS.get(value, value)
 
 
 PRECISION = click.option(
@@ -121,6 +122,15 @@ def _all(*options: Callable[[Function], Function]) -> Callable[[Function], Funct
 
 plain_options = _all(_NO_THREADS, _JSON, _VERBOSE)
 """Of a verb that runs no model."""
+
+measured_options = _all(
+    click.option(
+        "-o", "--output", metavar="FILE", help="Also write the results to this file: JSON for `bench compare`."
+    ),
+    _JSON,
+    _VERBOSE,
+)
+"""Of a verb that measures cost."""
 
 detector_options = _all(_DETECTOR, RUNTIME, _MAX_PIXELS, _THREADS, _JSON, _VERBOSE)
 """Of a verb that runs a detector alone."""

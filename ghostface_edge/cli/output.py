@@ -18,6 +18,9 @@ from ..errors import GhostFaceError, OptionError
 BROKEN_PIPE = 141
 """128 + SIGPIPE: what a shell reports of a program whose reader went away."""
 
+INTERRUPTED = 130
+"""128 + SIGINT."""
+
 
 def say(text: str) -> None:
     """Print a line, or several, on stdout.

@@ -15,12 +15,10 @@ from .evaluate import evaluate
 from .gallery import gallery
 from .models import models
 from .options import log_on_stderr, show_help
-from .output import report
+from .output import INTERRUPTED, report
 from .photos import detect, embed, verify
 
 ERROR = 2
-INTERRUPTED = 130
-"""128 + SIGINT."""
 
 
 @click.group(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..options import show_help
+from .latency import latency
 from .macs import macs
 
 
@@ -15,5 +16,5 @@ def bench(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (macs,):
+for verb in (latency, macs):
     bench.add_command(verb)
