@@ -1,7 +1,7 @@
 """ARM cores that are emulated, and what Linux says about each on its Raspberry Pi.
 
-Runtimes choose their kernels by this: LiteRT's cpuinfo reads ``/proc/cpuinfo`` and ``/sys/devices/system/cpu``, and dies
-where the two speak of another core than the one that runs. So a guest sees files made here, never those of the host.
+Runtimes choose their kernels by this: LiteRT's cpuinfo reads ``/proc/cpuinfo`` and ``/sys/devices/system/cpu``, and
+dies where the two speak of another core than the one that runs. So a guest sees files made here, never the host's.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ class Core:
         )
 
     def write_tree(self, root: Path) -> None:
-        """Write ``proc/cpuinfo`` and ``sys/devices/system/cpu`` below a folder (Linux, Documentation/ABI/stable/sysfs-devices-system-cpu)."""
+        """Write ``proc/cpuinfo`` and ``sys/devices/system/cpu`` below a folder.
+
+        Names and forms are those of Linux, ``Documentation/ABI/stable/sysfs-devices-system-cpu``.
+        """
         every = f"0-{_CPUS - 1}"
         files = {"proc/cpuinfo": self.cpuinfo()}
         cpu = "sys/devices/system/cpu"

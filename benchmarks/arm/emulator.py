@@ -48,7 +48,7 @@ class Tools:
 
     @property
     def plugin_api(self) -> int:
-        """Version of the plugin interface: 1 until QEMU 8.2, 2 with 9.0, 3 is understood since 9.1 (``qemu-plugin.h``)."""
+        """Version of the plugin interface (``qemu-plugin.h``): 1 until QEMU 8.2, 2 with 9.0, 3 serves since 9.1."""
         major, minor = (int(part) for part in self.version.split(".")[:2])
         return 3 if (major, minor) >= (9, 1) else 2 if major == 9 else 1
 

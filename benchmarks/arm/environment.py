@@ -1,9 +1,9 @@
 """An aarch64 Python beside the host's own: Debian's interpreter and libraries, and the wheels that a board installs.
 
-The interpreter comes from the Debian archive that this machine takes its own packages from, through ``apt-get`` with lists
-and a cache of its own: signatures are checked, nothing on the host changes, and no privileges are needed. The wheels come
-through the user's own pip, in the versions that the host has, so that outputs can be compared bit by bit; pip checks their
-hashes and unpacks them. All of it is kept in the user's cache, and used again by whoever needs the same versions.
+The interpreter comes from the Debian archive that this machine takes its own packages from, through ``apt-get`` with
+lists and a cache of its own: signatures are checked, nothing on the host changes, and no privileges are needed. The
+wheels come through the user's own pip, in the versions that the host has, so that outputs can be compared bit by bit;
+pip checks their hashes and unpacks them. All of it stays in the user's cache for whoever needs the same versions.
 """
 
 from __future__ import annotations
@@ -48,11 +48,13 @@ class Environment:
 
     Attributes:
         folder: Where they are: ``root`` has the system, ``site`` the packages.
+        debian: Code name of the release that the system is of.
         python: Version of the interpreter, such as ``3.11``.
         packages: Versions of the distributions that were asked for.
     """
 
     folder: Path
+    debian: str
     python: str
     packages: Mapping[str, str]
 
@@ -80,7 +82,7 @@ def prepare_environment(home: Path | None = None) -> Environment:
     if not (folder / _RECORD).is_file():
         _build(folder, codename, packages)
     record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-    return Environment(folder, record["python"], packages)
+    return Environment(folder, codename, record["python"], packages)
 
 
 def _build(folder: Path, codename: str, packages: Mapping[str, str]) -> None:
@@ -139,7 +141,9 @@ def _unpack_system(work: Path, codename: str) -> str:
     if not (root / "lib").exists():  # Debian 13 and later, where a script of base-files makes this link
         (root / "lib").symlink_to("usr/lib")
     shutil.rmtree(state)
-    found = sorted(path.name for path in (root / "usr/bin").glob("python3.*") if re.fullmatch(r"python3\.\d+", path.name))
+    found = sorted(
+        path.name for path in (root / "usr/bin").glob("python3.*") if re.fullmatch(r"python3\.\d+", path.name)
+    )
     if not found:
         raise EvaluationError("Debian's package python3 holds no interpreter: this release is not known")
     return found[-1][len("python") :]
@@ -169,7 +173,9 @@ def _install_packages(work: Path, python: str, packages: Mapping[str, str]) -> N
     try:
         metadata.version("pip")
     except metadata.PackageNotFoundError as error:
-        raise RuntimeMissingError(f"wheels for aarch64 need pip, which {sys.executable} has not: run -m ensurepip") from error
+        raise RuntimeMissingError(
+            f"wheels for aarch64 need pip, which {sys.executable} has not: run -m ensurepip"
+        ) from error
     _call([*command, *wanted], "pip could not install the wheels for aarch64")
 
 
@@ -196,8 +202,8 @@ def _codename() -> str:
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     if values.get("ID", "").strip('"') != "debian" or "VERSION_CODENAME" not in values:
         raise RuntimeMissingError(
-            "the aarch64 environment is made of Debian packages by Debian's tools: run this on Debian 12 or later, or in "
-            "its container image (debian:stable)"
+            "the aarch64 environment is made of Debian packages by Debian's tools: run this on Debian 12 or later, or "
+            "in its container image (debian:stable)"
         )
     return values["VERSION_CODENAME"].strip('"')
 

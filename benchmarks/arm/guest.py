@@ -16,15 +16,15 @@ from ghostface_edge.runtime import open_session
 
 _MARK = 0x67666163  # as in emulator.py, which the guest need not load
 _GETPPID = 173  # asm-generic/unistd.h
-_WARM_UPS = 2
+_WARM_UPS = 8
 _LIBC = ctypes.CDLL(None)
 
 
 def run(model: str, inputs: str, outputs: str, inferences: int, rounds: int) -> None:
     """Save the outputs for all inputs, then run the first input in counted rounds.
 
-    Each round is ``inferences`` and then twice as many, so that what each block costs besides falls out of the difference.
-    Mark ``3 * round`` comes before, ``3 * round + 1`` between, ``3 * round + 2`` after.
+    Each round is ``inferences`` and then twice as many, so that what each block costs besides falls out of the
+    difference. Mark ``3 * round`` comes before, ``3 * round + 1`` between, ``3 * round + 2`` after.
     """
     session = open_session(model, threads=1)
     tensors = np.load(inputs)

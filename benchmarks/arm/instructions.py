@@ -1,7 +1,7 @@
 """Which class an AArch64 instruction belongs to, by its 32 bits.
 
-The rules are those of the *Arm Architecture Reference Manual for A-profile* (DDI 0487), section C4.1, "A64 instruction set
-encoding". The first rule that fits decides. They stand here once: :func:`rules_header` hands them to the counter in C.
+The rules are those of the *Arm Architecture Reference Manual for A-profile* (DDI 0487), section C4.1, "A64 instruction
+set encoding". The first rule that fits decides. They stand here alone: :func:`rules_header` hands them to the counter.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 CLASSES = ("load", "store", "float_multiply", "half_multiply", "int_multiply", "dot_product", "other")
 """In the order in which they are counted.
 
-``load`` is all that brings memory into registers, ``store`` the reverse; an atomic operation, which does both, is a load, and
-a prefetch is neither. The multiplications are those with and without an addition, of one value or of a vector: of
-float32 and float64, of float16, of integers. ``dot_product`` is SDOT, UDOT and their kin, matrix products among them.
+``load`` is all that brings memory into registers, ``store`` the reverse; an atomic operation, which does both, is a
+load, and a prefetch is neither. The multiplications are those with and without an addition, of one value or of a
+vector: of float32 and float64, of float16, of integers. ``dot_product`` is SDOT, UDOT and their kin, matrix products
+among them.
 """
 
 

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from statistics import median
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ghostface_edge.card import InputSpec, ModelCard
-from ghostface_edge.doctor import synthetic
 from ghostface_edge.embedding import input_tensor
-from ghostface_edge.errors import OptionError
-from ghostface_edge.runtime import load_session
-from ghostface_edge.runtime.session import read_model, usable_cpus
+from ghostface_edge.runtime import file_format
+from ghostface_edge.runtime.session import usable_cpus
 
+from ..device import Device
+from ..face_crops import drawn_faces
+from ..latency import Candidate, load_field
+from ..run_file import Row, Run
+from ..samples import Subject
 from .core import CORES, Core
-from .emulator import Emulator
+from .emulator import Emulator, emulator, find_tools
+from .environment import prepare_environment
 from .instructions import CLASSES, Tally
 
 _log = logging.getLogger(__name__)
@@ -33,14 +35,22 @@ FLOAT_DIFFERENCE = 1e-5
 HALF_COSINE = 0.9998
 """Least cosine to this machine's outputs, which are computed in float32, of a core that computes in float16."""
 
+ROUNDED_COSINE = 0.999
+"""Least cosine to this machine's outputs where float32 decides which integer a value is rounded to.
+
+The last bit of a float differs between CPUs, and at a tie it is worth a whole step of the integers. That is so in
+dynamic files, and in ONNX Runtime's ``QLinearAdd`` (``onnxruntime/core/mlas/lib/qladd.cpp``): where its outputs on ARM
+are not those on x86, the exact sum lies at a tie. LiteRT's int8 rounds in a way that is the same everywhere.
+"""
+
 REPEATABILITY = 0.005
 """Largest spread of the counts of several rounds, relative to their mean."""
 
 _INFERENCES = 2
 _ROUNDS = 3
-_OPEN_SIDE = 320  # pixels of a picture whose size a detector leaves open
-_PHASES = (0.0, 2.0, 4.0)
-_EXACT = ("int8", "int16x8")
+_FACES = 4
+_INTEGERS = ("int8", "int16x8")
+_EXACT_RUNTIME = "ai_edge_litert"
 
 FloatArray = NDArray[np.float32]
 
@@ -80,16 +90,23 @@ class CoreCount:
     """One model on one core.
 
     Attributes:
+        subject: The model, as on this machine.
+        file: Name of its file; empty where it was built for the run.
         core: The core.
         rounds: Instructions per inference, of each round.
         agreement: Of its outputs with this machine's.
-        problems: What is not as it has to be, a sentence each.
     """
 
+    subject: Subject
+    file: str
     core: Core
     rounds: tuple[Tally, ...]
     agreement: Agreement
-    problems: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        return f"{self.file or self.subject.name} {self.subject.precision}, {self.subject.runtime}, {self.core.name}"
 
     @property
     def mean(self) -> Tally:
@@ -103,110 +120,135 @@ class CoreCount:
         totals = [tally.total for tally in self.rounds]
         return (max(totals) - min(totals)) / self.mean.total
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "core": self.core.name,
-            "board": self.core.board,
-            "instructions": self.mean.to_dict(),
-            "spread": self.spread,
-            "rounds": [tally.total for tally in self.rounds],
-            "agreement": dict(vars(self.agreement)),
-            "problems": list(self.problems),
-        }
-
-
-@dataclass(frozen=True)
-class ModelCount:
-    """One model on all cores.
-
-    Attributes:
-        name: Of the file.
-        card: Of the model.
-        sha256: Of the file.
-        runtime: The library and its version.
-        cores: By core.
-    """
-
-    name: str
-    card: ModelCard
-    sha256: str
-    runtime: str
-    cores: tuple[CoreCount, ...]
-
     @property
     def problems(self) -> tuple[str, ...]:
-        """Of all cores."""
-        return tuple(problem for core in self.cores for problem in core.problems)
+        """What is not as it has to be: outputs, repeatability, use of the core's abilities. A sentence each."""
+        precision, agreement, mean = self.subject.precision, self.agreement, self.mean.by_class
+        integers = precision in _INTEGERS
+        problems = []
+        if integers and self.subject.runtime.startswith(_EXACT_RUNTIME):
+            if not agreement.identical:
+                problems.append(f"integers are not this machine's, by {agreement.relative:.1e} of the largest")
+        elif integers or precision == "dynamic":
+            if agreement.cosine < ROUNDED_COSINE:
+                problems.append(f"cosine {agreement.cosine:.5f} to this machine's outputs, below {ROUNDED_COSINE}")
+        elif precision == "float16" and self.core.has_half:
+            if agreement.cosine < HALF_COSINE:
+                problems.append(f"cosine {agreement.cosine:.5f} to float32, below {HALF_COSINE}")
+        elif agreement.relative > FLOAT_DIFFERENCE:
+            problems.append(f"outputs differ from this machine's by {agreement.relative:.1e} of the largest")
+        if self.spread > REPEATABILITY:
+            problems.append(f"the count varies by {self.spread:.2%} between rounds")
+        if mean["dot_product"] > 0 and not self.core.has_dot_product:
+            problems.append("dot products on a core that has none")
+        if precision == "int8" and self.core.has_dot_product and not mean["dot_product"] > 0:
+            problems.append("no dot products on a core that has them")
+        return tuple(problems)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "name": self.name,
-            "model_id": self.card.model_id,
-            "precision": self.card.precision,
-            "runtime": self.runtime,
-            "sha256": self.sha256,
-            "cores": [core.to_dict() for core in self.cores],
-        }
+    def row(self) -> Row:
+        """For the file of results: the stage names the core."""
+        totals = sorted(tally.total for tally in self.rounds)
+        return Row(
+            subject=replace(self.subject, stage=f"inference on {self.core.name}"),
+            figures={
+                "file": self.file,
+                "board": self.core.board,
+                "instructions": self.mean.to_dict(),
+                "instructions_by_round": {"p50": median(totals), "min": totals[0], "max": totals[-1]},
+                "identical": self.agreement.identical,
+                "relative_difference": self.agreement.relative,
+                "cosine": self.agreement.cosine,
+            },
+        )
 
 
-def count_models(emulator: Emulator, paths: Iterable[Path], cores: Sequence[Core]) -> tuple[ModelCount, ...]:
-    """Count each model on each core.
+def count_candidates(
+    emulator: Emulator, candidates: Sequence[Candidate], cores: Sequence[Core]
+) -> tuple[CoreCount, ...]:
+    """Count each model on each core, model by model.
 
     Counts do not depend on what runs beside, so that as many guests run at once as there are CPUs.
 
     Args:
         emulator: Where they run.
-        paths: ``.tflite`` and ``.onnx`` files with model cards, none twice.
+        candidates: Models that are open on this machine, with one thread.
         cores: Which cores.
 
     Raises:
-        ModelError: A file is damaged, no model, or does not run.
-        RuntimeMissingError: What runs a file is not installed.
         EvaluationError: A guest failed.
-        OptionError: No file, or one twice.
+        ModelError: A model does not run on this machine.
     """
-    jobs = [_Job(emulator.folder, path) for path in paths]
-    if not jobs or len({job.sha256 for job in jobs}) < len(jobs):
-        raise OptionError("give models to count, each once")
-    pairs = [(job, core) for job in jobs for core in cores]
     with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
-        counts = list(pool.map(lambda pair: _count(emulator, *pair), pairs))
-    return tuple(
-        ModelCount(job.name, job.card, job.sha256, job.runtime, tuple(counts[i * len(cores) : (i + 1) * len(cores)]))
-        for i, job in enumerate(jobs)
+        jobs = [_Job(emulator.folder, candidate) for candidate in candidates]
+        futures = [pool.submit(_count, emulator, job, core) for job in jobs for core in cores]
+        try:
+            return tuple(future.result() for future in futures)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def count_run(
+    models: Sequence[str] = (),
+    *,
+    architectures: Sequence[str] = (),
+    precisions: Sequence[str] = ("float32",),
+    runtimes: Sequence[str] = (),
+    cores: Sequence[Core] = tuple(CORES.values()),
+) -> Run:
+    """What ``bench arm`` does: find or build the models, make the environment, count, and judge.
+
+    Args:
+        models: As :func:`~ghostface_edge.benchmarks.latency.load_field` takes them.
+        architectures: Likewise.
+        precisions: Likewise.
+        runtimes: Likewise.
+        cores: Which cores.
+
+    Returns:
+        The run; its rows are the models, each on every core. ``settings["problems"]`` is empty where all is well.
+
+    Raises:
+        GhostFaceError: As :func:`load_field`, :func:`find_tools`, :func:`prepare_environment` and
+            :func:`count_candidates` raise it.
+    """
+    tools = find_tools()
+    field = load_field(models, architectures=architectures, precisions=precisions, runtimes=runtimes)
+    environment = prepare_environment()
+    with emulator(tools, environment) as machine:
+        counts = count_candidates(machine, field.candidates, cores)
+    guest = {"python": environment.python, "debian": environment.debian, **environment.packages}
+    return Run(
+        kind="arm",
+        device=Device.here(emulated=f"qemu-user {tools.version}: {', '.join(core.name for core in cores)}"),
+        conditions=(),
+        settings={
+            "cores": [core.name for core in cores],
+            "inferences": _INFERENCES,
+            "rounds": _ROUNDS,
+            "input": drawn_faces(_FACES).kind,
+            "guest": guest,
+            "skipped": list(field.skipped),
+            "problems": [f"{count.label}: {problem}" for count in counts for problem in count.problems],
+        },
+        rows=tuple(count.row() for count in counts),
     )
 
 
 class _Job:
-    """A model, its inputs in a file for the guests, and what this machine makes of them."""
+    """A model and its inputs in files for the guests, and what this machine makes of them."""
 
-    def __init__(self, folder: Path, path: Path) -> None:
-        data = read_model(path)
-        session = load_session(data, path.name, threads=1)
-        self.name = path.name
-        self.card = session.card
-        self.sha256 = hashlib.sha256(data).hexdigest()
-        self.runtime = session.version
-        tensors = pictures(self.card.input)
-        self.expected = _joined([session.run(tensor[None]) for tensor in tensors])
+    def __init__(self, folder: Path, candidate: Candidate) -> None:
+        self.candidate = candidate
+        session = candidate.session
+        tensors = input_tensor(drawn_faces(_FACES).crops, session.card.input)
+        rows = [session.run(tensor[None]) for tensor in tensors]
+        self.expected = [np.concatenate(parts) for parts in zip(*rows)]
         self.inputs = folder / f"{uuid4().hex}.npy"
-        self.model = self.inputs.with_suffix(path.suffix)
+        self.model = self.inputs.with_suffix(f".{file_format(session.runtime)}")
         np.save(self.inputs, tensors)
-        self.model.write_bytes(data)
-
-
-def pictures(spec: InputSpec) -> FloatArray:
-    """Inputs of a model, (4, ...) float32: smooth patterns and noise; always the same."""
-    height, width = spec.height or _OPEN_SIDE, spec.width or _OPEN_SIDE
-    patterns = [synthetic(height, width, phase=phase) for phase in _PHASES]
-    noise = np.random.default_rng(0).integers(0, 256, size=patterns[0].shape, dtype=np.uint8)
-    return input_tensor(np.concatenate([*patterns, noise]), spec)
-
-
-def _joined(rows: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
-    return [np.concatenate(parts) for parts in zip(*rows)]
+        self.model.write_bytes(candidate.data)
 
 
 def _count(emulator: Emulator, job: _Job, core: Core) -> CoreCount:
@@ -215,13 +257,15 @@ def _count(emulator: Emulator, job: _Job, core: Core) -> CoreCount:
     marks = emulator.run(core, ["-m", "ghostface_edge.benchmarks.arm.guest", *words])
     with np.load(outputs) as saved:
         found = [saved[f"arr_{number}"] for number in range(len(saved.files))]
-    agreement = Agreement.between(found, job.expected)
-    rounds = per_inference(marks, _INFERENCES, _ROUNDS)
-    count = CoreCount(core, rounds, agreement, ())
-    label = f"{job.name} on {core.name}"
-    _log.info("%s: %.2f million instructions per inference", label, count.mean.total / 1e6)
-    problems = find_problems(job.card.precision, count)
-    return CoreCount(core, rounds, agreement, tuple(f"{label}: {problem}" for problem in problems))
+    count = CoreCount(
+        subject=job.candidate.subject,
+        file=job.candidate.file,
+        core=core,
+        rounds=per_inference(marks, _INFERENCES, _ROUNDS),
+        agreement=Agreement.between(found, job.expected),
+    )
+    _log.info("%s: %.2f million instructions per inference", count.label, count.mean.total / 1e6)
+    return count
 
 
 def per_inference(marks: Mapping[int, Tally], inferences: int, rounds: int) -> tuple[Tally, ...]:
@@ -235,24 +279,3 @@ def per_inference(marks: Mapping[int, Tally], inferences: int, rounds: int) -> t
         start, middle, end = (marks[3 * number + part] for part in range(3))
         tallies.append(((end - middle) - (middle - start)) / inferences)
     return tuple(tallies)
-
-
-def find_problems(precision: str, count: CoreCount) -> list[str]:
-    """What is not as it has to be of a model of this precision: outputs, repeatability, use of the core's abilities."""
-    core, agreement, mean = count.core, count.agreement, count.mean.by_class
-    problems = []
-    if precision in _EXACT:
-        if not agreement.identical:
-            problems.append(f"integers that are not this machine's, by {agreement.relative:.1e} of the largest")
-    elif precision == "float16" and core.has_half:
-        if agreement.cosine < HALF_COSINE:
-            problems.append(f"cosine {agreement.cosine:.5f} to float32, less than {HALF_COSINE}")
-    elif agreement.relative > FLOAT_DIFFERENCE:
-        problems.append(f"outputs differ from this machine's by {agreement.relative:.1e} of the largest")
-    if count.spread > REPEATABILITY:
-        problems.append(f"the count varies by {100 * count.spread:.2f} % between rounds")
-    if mean["dot_product"] > 0 and not core.has_dot_product:
-        problems.append("dot products on a core that has none")
-    if precision == "int8" and core.has_dot_product and not mean["dot_product"] > 0:
-        problems.append("no dot products on a core that has them")
-    return problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..options import show_help
+from .arm import arm
 from .latency import latency
 from .macs import macs
 
@@ -16,5 +17,5 @@ def bench(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (latency, macs):
+for verb in (arm, latency, macs):
     bench.add_command(verb)
