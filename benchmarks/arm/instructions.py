@@ -44,8 +44,9 @@ _LOADS_AND_STORES = (
     # LDP, LDNP, STP, STNP; LDXR, LDAR, CAS and STXR, STLR; LD1 to LD4 and ST1 to ST4: bit 22 says which
     (0x3A400000, 0x28400000, "load"),
     (0x3A400000, 0x28000000, "store"),
+    (0xBFA07C00, 0x08207C00, "load"),  # CASP
+    (0x3FA07C00, 0x08A07C00, "load"),  # CAS
     (0x3F400000, 0x08400000, "load"),
-    (0x3FE07C00, 0x08A07C00, "load"),
     (0x3F400000, 0x08000000, "store"),
     (0xBE400000, 0x0C400000, "load"),
     (0xBE400000, 0x0C000000, "store"),
@@ -79,6 +80,9 @@ _FLOAT_MULTIPLICATIONS = (
     (0xDF80F400, 0x5F809000, "float_multiply"),
     (0xFFC0B400, 0x5F001000, "half_multiply"),
     (0xDFC0F400, 0x5F009000, "half_multiply"),
+    # FMULX of one value
+    (0xFFA0FC00, 0x5E20DC00, "float_multiply"),
+    (0xFFE0FC00, 0x5E401C00, "half_multiply"),
     # FMADD and its kin, FMUL and FNMUL of one value; ftype = 11 is float16
     (0xFFC00000, 0x1FC00000, "half_multiply"),
     (0xFF000000, 0x1F000000, "float_multiply"),
@@ -105,6 +109,16 @@ _INT_MULTIPLICATIONS = (
     (0xBF00F400, 0x0F00C000, "int_multiply"),
     (0x9F00F400, 0x0F00D000, "int_multiply"),
     (0xBF00F400, 0x2F00F000, "int_multiply"),
+    # of one value: SQDMULH and SQRDMULH, SQRDMLAH and SQRDMLSH, SQDMLAL, SQDMLSL and SQDMULL; the same by element
+    (0xDF20FC00, 0x5E20B400, "int_multiply"),
+    (0xFF20F400, 0x7E008400, "int_multiply"),
+    (0xFF20DC00, 0x5E209000, "int_multiply"),
+    (0xFF20FC00, 0x5E20D000, "int_multiply"),
+    (0xFF00B400, 0x5F003000, "int_multiply"),
+    (0xFF00F400, 0x5F00B000, "int_multiply"),
+    (0xFF00F400, 0x5F00C000, "int_multiply"),
+    (0xDF00F400, 0x5F00D000, "int_multiply"),
+    (0xFF00F400, 0x7F00F000, "int_multiply"),
     # general registers: MADD and MSUB, SMADDL, SMULH and unsigned
     (0x7F000000, 0x1B000000, "int_multiply"),
 )
