@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..options import show_help
+from .arm import arm
 from .latency import latency
 from .macs import macs
 from .peers import peers
@@ -19,5 +20,5 @@ def bench(context: click.Context) -> None:
     show_help(context)
 
 
-for verb in (latency, macs, peers, pipeline, compare, report_runs):
+for verb in (macs, latency, pipeline, peers, arm, compare, report_runs):
     bench.add_command(verb)

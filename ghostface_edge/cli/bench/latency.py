@@ -12,7 +12,7 @@ from ...notices import without_notices
 from ..output import INTERRUPTED, answer, check_place, report, table
 
 
-def _words(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+def words(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     """The words of a list with commas."""
     return tuple(word for word in (value or "").split(",") if word)
 
@@ -31,13 +31,11 @@ def _words(context: click.Context, parameter: click.Parameter, value: str | None
     "precisions",
     default="fp32",
     show_default=True,
-    callback=_words,
+    callback=words,
     metavar="LIST",
     help="Of known models and architectures: fp32, fp16, int8; on litert also dynamic and int16x8.",
 )
-@click.option(
-    "--runtime", "runtimes", callback=_words, metavar="LIST", help="onnx, litert.  [default: those installed]"
-)
+@click.option("--runtime", "runtimes", callback=words, metavar="LIST", help="onnx, litert.  [default: those installed]")
 @click.option(
     "--threads",
     default="1",
