@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .result_terms import FLAGS
 from .pipeline import ENGINE, WHOLE
+from .result_terms import FLAGS
 from .run_file import Row, Run
 
 _HEADER = ("step", "samples", "p50", "95 %", "p90", "p99", "mean", "min", "share", "flags")

@@ -6,8 +6,9 @@ from importlib import import_module
 
 import click
 
+from ...notices import without_notices
 from ..options import SHORT_PRECISIONS, measured_options
-from ..output import answer, check_place, report, table, without_notices
+from ..output import answer, check_place, report, table
 from .latency import words
 
 

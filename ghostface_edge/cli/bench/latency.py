@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..options import SHORT_PRECISIONS, measured_options
 from ...notices import without_notices
+from ..options import SHORT_PRECISIONS, measured_options
 from ..output import INTERRUPTED, answer, check_place, report, table
 
 

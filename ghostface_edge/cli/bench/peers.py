@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..options import THREADS, given, measured_options
 from ...notices import without_notices
+from ..options import THREADS, given, measured_options
 from ..output import INTERRUPTED, answer, check_place, progress_bar, report, table
 
 
