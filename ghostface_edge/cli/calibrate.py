@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..errors import OptionError
 from ..notices import without_notices
 from .evaluate import ALIGNED, CACHE, JOBS, benchmarks
 from .options import engine_options, given
@@ -58,6 +59,10 @@ def calibrate(
 
     if dry_run and table_file is not None:
         raise click.UsageError("--dry-run and --table exclude each other", click.get_current_context())
+    metrics = benchmarks("metrics")
+    fmrs = [rate for rate in metrics.FMRS if down_to is None or rate >= down_to]
+    if not fmrs:
+        raise OptionError(f"--down-to {down_to:g}: {max(metrics.FMRS):g} is the highest rate that is measured")
     found = benchmarks("folder").people_photos(photos)
     system = benchmarks("system").System(**given(options))
     target = None if dry_run else options["model"] or DEFAULT_EMBEDDER if table_file is None else table_file
@@ -70,10 +75,7 @@ def calibrate(
         kept = None if no_cache else stack.enter_context(benchmarks("embedding_cache").EmbeddingCache.open(cache))
         source = benchmarks("photos").PhotoFolder(Path(photos), aligned=aligned)
         faces = benchmarks("enrolment").enrol(system, source, found, cache=kept, jobs=jobs)
-    metrics = benchmarks("metrics")
-    rates = metrics.error_rates(
-        faces.all_pairs(), fmrs=[rate for rate in metrics.FMRS if down_to is None or rate >= down_to]
-    )
+    rates = metrics.error_rates(faces.all_pairs(), fmrs=fmrs)
     name = os.path.basename(os.path.abspath(photos)) if dataset is None else dataset
     name = f"{name}, all pairs of {len(found):,} photos"
     thresholds = calibration.calibrated(rates, faces.system.model.detector, name)

@@ -221,6 +221,11 @@ def _run(
     for place in (html_file, worst_file):
         if place is not None:
             check_place(place)
+    if plots_folder is not None:
+        place = os.path.abspath(plots_folder)
+        while not os.path.lexists(place):  # folders are made when there is something to put into them
+            place = os.path.dirname(place)
+        check_place(os.path.join(place, "roc.png"))
     if html_file is not None or plots_folder is not None:
         benchmarks("curves").require_matplotlib()
     with ExitStack() as stack:

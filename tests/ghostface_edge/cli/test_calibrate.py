@@ -97,6 +97,8 @@ def test_what_cannot_be_written_is_refused_before_anything_is_measured(
     assert "a model of the store" in run("calibrate", people).error
     (tmp_path / "table.json").write_text("not JSON")
     assert "table.json" in run("calibrate", people, "--table", tmp_path / "table.json").error
+    for rate in ("0.5", "nan"):
+        assert "0.1 is the highest rate" in run("calibrate", people, "--dry-run", "--down-to", rate).error
     assert "exclude each other" in run("calibrate", people, "--dry-run", "--table", tmp_path / "table.json").error
     assert "not a photo" in (people / next(people.glob("*/*.jpg"))).read_text()
 
