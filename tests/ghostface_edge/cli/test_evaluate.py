@@ -83,6 +83,8 @@ def test_text_and_tables(run: Runner, lfw: list[object]) -> None:
     table = run(*lfw, "--flip", "--precision", "fp32", "--precision", "fp16", "--markdown").out
     assert "| GhostFaceNetV1" in table or "| ghostfacenet" in table
     assert "p: McNemar's exact test." in table
+    assert "Accuracy is counted over 60 pairs in 2 folds" in table
+    assert "EER is counted over the protocol's pairs: 30 genuine, 30 impostor comparisons." in table
 
 
 def test_reports_are_written(run: Runner, lfw: list[object], tmp_path: Path) -> None:
@@ -156,6 +158,11 @@ def test_a_folder_of_people(run: Runner, people: Path) -> None:
     assert found["all_pairs"]["equal_error_rate"] < 0.1
     assert "30 at most" not in run("eval", "folder", people, "--detector", "yunet-fast").out
     assert "pairs in 10 folds" in run("eval", "folder", people, "--sample", "100", "--detector", "yunet-fast").error
+    for number in range(15):  # a folder needs two people for each fold
+        shutil.copytree(people / "Tony_Blair", people / f"Copy_{number}")
+    drawn = run("eval", "folder", people, "--sample", "20", "--detector", "yunet-fast", "--json").json["evaluations"][0]
+    assert (drawn["photos"], drawn["pairs"]["genuine"], drawn["pairs"]["impostor"]) == (80, 10, 10)
+    assert drawn["all_pairs"]["genuine"] == 20 * 6  # every photo against every other, also those that were not drawn
 
 
 def test_identification(run: Runner, people: Path) -> None:
@@ -164,7 +171,11 @@ def test_identification(run: Runner, people: Path) -> None:
     closed = found["identification"]["closed"]
     assert (closed["people"], closed["searches"]) == (5, 15)
     assert closed["cmc"][0]["rate"]["mean"] > 0.9
-    assert "1:N identification" in run("eval", "identify", people, "--detector", "yunet-fast", "--repeats", "3").out
+    options = ["--detector", "yunet-fast", "--repeats", "3"]
+    assert "1:N identification" in run("eval", "identify", people, *options).out
+    assert "\n```\n1:N identification" in run("eval", "identify", people, *options, "--markdown").out
+    table = run("eval", "identify", people, *options, "--detector", "yunet-plain").out
+    assert "Mean of 3 random splits, seed 0. Ranks: 5 people in the gallery, 15 searches. Open set: omitted, " in table
 
 
 def test_ijb_lists(run: Runner, offline: Path, people: Path, tmp_path: Path) -> None:
@@ -203,6 +214,9 @@ def test_errors(run: Runner, offline: Path, lfw: list[object], tmp_path: Path) -
     assert "pairs.txt" in run("eval", "lfw", "--photos", tmp_path, "--pairs", tmp_path / "no" / "pairs.txt").error
     assert "Missing option '--pairs'" in run("eval", "lfw", "--photos", tmp_path).error
     assert "there is no folder" in run(*lfw, "--html", tmp_path / "no" / "report.html").error
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert f"cannot write {tmp_path / 'file'}" in run(*lfw, "--plots", place, "--model", "no-such").error
     assert "int4" in run(*lfw, "--precision", "int4").error
     (tmp_path / "text.bin").write_text("no pickle")
     assert "text.bin" in run("eval", "bin", tmp_path / "text.bin").error
