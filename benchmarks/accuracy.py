@@ -150,7 +150,7 @@ class Evaluator:
         def judge(faces: Enrolment) -> tuple[Evaluation, Answers]:
             found = evaluate_ijb(faces, lists, detector_score=detector_score)
             evaluation = self._evaluation(
-                f"{lists.name} 1:1, {found.templates:,} templates",
+                f"{lists.name} 1:1, {found.templates:,} templates{', weighted by detector score' * detector_score}",
                 faces,
                 failed_pairs=found.failed_genuine + found.failed_impostor,
                 failed_templates=len(found.failed_templates),

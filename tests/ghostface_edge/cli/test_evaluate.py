@@ -58,6 +58,7 @@ def test_two_precisions_in_one_run(run: Runner, lfw: list[object]) -> None:
     first, second = done.json["evaluations"]
     assert [item["system"]["model"]["precision"] for item in (first, second)] == ["float32", "float16"]
     assert first["accuracy"]["accuracy"] > 0.9
+    assert first["accuracy"]["pairs"] == 60
     (comparison,) = done.json["comparisons"]
     assert comparison["baseline"]["file_sha256"] == first["system"]["file_sha256"]
     # Float16 answers these 60 pairs as float32 does, or one differs.
@@ -96,6 +97,10 @@ def test_reports_are_written(run: Runner, lfw: list[object], tmp_path: Path) -> 
     assert "eval lfw" in page.read_text()
     assert {path.suffix for path in plots.iterdir()} == {".png", ".svg"}
     assert worst.read_bytes().startswith(b"\x89PNG")
+    two = tmp_path / "two.png"  # of two systems, the sheet is that of the first
+    assert run(*lfw, "--worst", two, "--runtime", "onnx", "--runtime", "litert").code == 0
+    assert run(*lfw, "--worst", worst, "--runtime", "onnx").code == 0
+    assert two.read_bytes() == worst.read_bytes()
 
 
 def test_a_bin_of_aligned_crops(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
@@ -202,6 +207,9 @@ def test_ijb_lists(run: Runner, offline: Path, people: Path, tmp_path: Path) -> 
     assert done.code == 0
     (found,) = done.json["evaluations"]
     assert (found["pairs"]["genuine"], found["pairs"]["impostor"], found["failed_templates"]) == (5, 40, 0)
+    assert found["protocol"] == "IJB-B 1:1, 10 templates"
+    weighted = run("eval", "ijb", "IJB-B", folder, "--detector-score").out
+    assert weighted.startswith("IJB-B 1:1, 10 templates, weighted by detector score: ")
     assert found["pairs"]["equal_error_rate"] == 0  # these five are told apart with ease
 
 
@@ -217,6 +225,8 @@ def test_errors(run: Runner, offline: Path, lfw: list[object], tmp_path: Path) -
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         assert f"cannot write {tmp_path / 'file'}" in run(*lfw, "--plots", place, "--model", "no-such").error
+    assert "a contact sheet is" in run(*lfw, "--worst", tmp_path / "worst.gif", "--model", "no-such").error
+    assert "No such option: --worst" in run("eval", "identify", tmp_path, "--worst", tmp_path / "worst.png").error
     assert "int4" in run(*lfw, "--precision", "int4").error
     (tmp_path / "text.bin").write_text("no pickle")
     assert "text.bin" in run("eval", "bin", tmp_path / "text.bin").error
