@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ghostface_edge.engine import DEFAULT_FMR, FaceEngine
 from ghostface_edge.errors import EvaluationError, OptionError
+from ghostface_edge.notices import without_notices
 
 from .comparison import Answers, Comparison, compare
 from .curve import Curve
@@ -168,6 +169,7 @@ class Evaluator:
         pairs: Pairs | None = None,
     ) -> Results:
         self.source.check(photos)
+        self._check_systems(photos)
         evaluations: list[Evaluation] = []
         comparisons: list[Comparison] = []
         baseline: Answers | None = None
@@ -180,6 +182,15 @@ class Evaluator:
             elif answers is not None:
                 comparisons.append(compare(baseline, answers, pairs))
         return Results(tuple(evaluations), tuple(comparisons))
+
+    def _check_systems(self, photos: Sequence[Photo]) -> None:
+        """Make each engine once, so that what is wrong with one is said before the work for others."""
+        if len(self.systems) < 2 or self.source.aligned or all(photo.landmarks for photo in photos):
+            return  # without faces to find, a system's detector need not be on this machine
+        with without_notices():
+            for system in self.systems:
+                if isinstance(system, System):
+                    system.engine(threads=1)
 
     def _evaluation(self, protocol: str, faces: Enrolment, **found: Any) -> Evaluation:
         people = {photo.person for photo in faces.photos}

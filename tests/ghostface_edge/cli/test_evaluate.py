@@ -218,6 +218,14 @@ def test_photos_that_are_missing(run: Runner, lfw: list[object], tmp_path: Path)
     assert f"photos are not in {tmp_path}" in run(*lfw).error
 
 
+def test_a_later_system_that_fails_is_named_before_the_work(run: Runner, people: Path, tmp_path: Path) -> None:
+    for photo in people.glob("*/*.jpg"):
+        photo.write_text("no photo")  # which the first system would fail on
+    (tmp_path / "cut.onnx").write_bytes(b"\x08")
+    options = ["--model", "ghostfacenet-w0.5-s2", "--model", tmp_path / "cut.onnx"]
+    assert "cut.onnx" in run("eval", "folder", people, "--detector", "yunet-fast", *options).error
+
+
 def test_errors(run: Runner, offline: Path, lfw: list[object], tmp_path: Path) -> None:
     assert "pairs.txt" in run("eval", "lfw", "--photos", tmp_path, "--pairs", tmp_path / "no" / "pairs.txt").error
     assert "Missing option '--pairs'" in run("eval", "lfw", "--photos", tmp_path).error
