@@ -76,6 +76,11 @@ def calibrate(
         source = benchmarks("photos").PhotoFolder(Path(photos), aligned=aligned)
         faces = benchmarks("enrolment").enrol(system, source, found, cache=kept, jobs=jobs)
     rates = metrics.error_rates(faces.all_pairs(), fmrs=fmrs)
+    least = benchmarks("uncertainty").MIN_PEOPLE
+    if rates.people < least:
+        report(
+            "warning", f"{rates.people} people say little about others: with {least} or more, intervals say how much"
+        )
     name = os.path.basename(os.path.abspath(photos)) if dataset is None else dataset
     name = f"{name}, all pairs of {len(found):,} photos"
     thresholds = calibration.calibrated(rates, faces.system.model.detector, name)
@@ -108,5 +113,6 @@ def _text(faces: Any, rates: Any, thresholds: Any) -> str:
         f"{faces.system.label}\n"
         f"{len(faces.photos):,} photos of {rates.people:,} people, {len(faces.failures):,} without a usable face; "
         f"{rates.genuine:,} genuine and {rates.impostor:,} impostor comparisons\n\n"
-        f"{table(('FMR', 'threshold', '95 %', 'FMR at it, 95 %', 'FNMR'), rows)}"
+        f"{table(('FMR', 'threshold', '95 %', 'FMR at it, 95 %', 'FNMR'), rows)}\n\n"
+        f"95 %: {rates.points[0].fmr_interval.method}."
     )
