@@ -76,14 +76,14 @@ def calibrate(
         source = benchmarks("photos").PhotoFolder(Path(photos), aligned=aligned)
         faces = benchmarks("enrolment").enrol(system, source, found, cache=kept, jobs=jobs)
     rates = metrics.error_rates(faces.all_pairs(), fmrs=fmrs)
+    name = os.path.basename(os.path.abspath(photos)) if dataset is None else dataset
+    name = f"{name}, all pairs of {len(found):,} photos"
+    thresholds = calibration.calibrated(rates, faces.system.model.detector, name)
     least = benchmarks("uncertainty").MIN_PEOPLE
     if rates.people < least:
         report(
             "warning", f"{rates.people} people say little about others: with {least} or more, intervals say how much"
         )
-    name = os.path.basename(os.path.abspath(photos)) if dataset is None else dataset
-    name = f"{name}, all pairs of {len(found):,} photos"
-    thresholds = calibration.calibrated(rates, faces.system.model.detector, name)
     if target is not None:
         calibration.write_calibration(target, faces.system, thresholds)
         report("note", f"thresholds written to {target}")
