@@ -62,8 +62,8 @@ def _details(evaluation: Evaluation, table: Table) -> list[str]:
         named = ", ".join(failure.photo.path for failure in evaluation.failures[:3])
         more = ", ..." if len(evaluation.failures) > 3 else ""
         # Only a list of pairs, or templates, says how many of its own comparisons they are in.
-        pairs = "" if evaluation.pairs is None else f" ({evaluation.failed_pairs:,} pairs)"
-        lines.append(f"failed    {len(evaluation.failures):,} photos{pairs}: {named}{more}")
+        listed = "" if evaluation.pairs is None else f" ({evaluation.failed_pairs:,} pairs)"
+        lines.append(f"failed    {len(evaluation.failures):,} photos{listed}: {named}{more}")
     parts = ["\n".join(lines)]
     if evaluation.accuracy is not None:
         folds = evaluation.accuracy
@@ -197,11 +197,11 @@ def _beside(comparisons: Sequence[Comparison], table: Table) -> list[str]:
         for row, comparison in zip(rows, comparisons):
             found = comparison.tar_differences[index]
             row += [f"{100 * found.difference:+.2f}", _span(found.interval, sign="+")]
-    test = "" if first.mcnemar is None else "p: McNemar's exact test. "
+    about_p = "" if first.mcnemar is None else "p: McNemar's exact test. "
     return [
         f"Beside {first.baseline.label}:",
         table(heads, rows),
-        f"{test}A difference whose interval holds 0 may be chance.",
+        f"{about_p}A difference whose interval holds 0 may be chance.",
     ]
 
 
