@@ -127,7 +127,7 @@ def _photos(folder: str, root: str | os.PathLike[str]) -> tuple[Photo, ...]:
             f"endings {', '.join(EXTENSIONS)}"
         )
     if skipped:
-        _log.warning("%s: skipped %d entries that are hidden or no photos by their ending", root, skipped)
+        _log.warning("%s: skipped %d entries that are hidden, no photos by their ending, or no files", root, skipped)
     if empty:
         _log.warning("%s: %d people's folders have no photo", root, empty)
     return tuple(photos)
