@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -175,6 +175,8 @@ class Evaluator:
         baseline: Answers | None = None
         for system in self.systems:
             faces = enrol(system, self.source, photos, cache=self.cache, jobs=self.jobs)
+            if isinstance(system, System):
+                faces = replace(faces, system=faces.system.asked(system))
             evaluation, answers = judge(faces)
             evaluations.append(evaluation)
             if baseline is None:

@@ -45,6 +45,7 @@ def test_what_ran_is_told_with_the_hash_of_its_file(tiny_embedder: Path) -> None
         "runtime": f"onnxruntime {onnxruntime.__version__}",
         "file": "tiny.onnx",
         "file_sha256": hashlib.sha256(tiny_embedder.read_bytes()).hexdigest(),
+        "detector": "",
     }
     assert info.label == f"linear float32, blind, onnxruntime {onnxruntime.__version__}"
 

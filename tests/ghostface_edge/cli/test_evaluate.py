@@ -170,6 +170,15 @@ def test_a_folder_of_people(run: Runner, people: Path) -> None:
     assert drawn["all_pairs"]["genuine"] == 20 * 6  # every photo against every other, also those that were not drawn
 
 
+def test_detectors_of_one_name_are_told_apart(run: Runner, people: Path) -> None:
+    detectors = ["--detector", "yunet-fast", "--detector", "yunet-fast:160"]
+    first, second = run("eval", "folder", people, *detectors, "--json").json["evaluations"]
+    assert (first["system"]["detector"], second["system"]["detector"]) == ("", "yunet-fast:160")
+    text = run("eval", "folder", people, *detectors, "--flip").out
+    assert "float32, yunet-fast+flip, " in text
+    assert "float32, yunet-fast:160+flip, " in text
+
+
 def test_identification(run: Runner, people: Path) -> None:
     done = run("eval", "identify", people, "--detector", "yunet-fast", "--repeats", "3", "--json")
     (found,) = done.json["evaluations"]
