@@ -58,6 +58,22 @@ def test_labels(detector: str, said: str) -> None:
     assert info.label == f"net int8, {said}, LiteRT 2"
 
 
+@pytest.mark.parametrize(
+    ("asked", "ran", "said"),
+    [
+        ("yunet:1280", "yunet", "yunet:1280"),
+        ("scrfd:/some/where/scrfd_kps.onnx", "scrfd+flip", "scrfd:scrfd_kps.onnx+flip"),
+        ("yunet", "yunet", "yunet"),
+        ("yunet:1280", "yunet-opencv", "yunet-opencv"),  # what it falls back to
+        ("yunet:1280", "", "aligned"),
+        ("yunet:1280", "given landmarks", "given landmarks"),
+    ],
+)
+def test_labels_say_the_size_or_the_file_of_a_detector(asked: str, ran: str, said: str) -> None:
+    info = SystemInfo(ModelIdentity("id", "int8", ran), "net", "0" * 64, "LiteRT 2", "net.tflite", "1" * 64)
+    assert info.asked(System(detector=asked)).label == f"net int8, {said}, LiteRT 2"
+
+
 @pytest.mark.parametrize("runtime", ["onnx", "litert"])
 def test_real_files_are_told_by_name_and_hash(real_store: ModelStore, runtime: str) -> None:
     pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[runtime])
