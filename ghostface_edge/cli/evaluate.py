@@ -88,7 +88,9 @@ _WORST_FILE = click.option(
 ALIGNED = click.option(
     "--aligned", is_flag=True, help="The pictures are crops, aligned to the ArcFace template: look for no faces."
 )
-_SEED = click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides what is drawn.")
+_SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Decides what is drawn."
+)
 
 _measured = all_of(_SYSTEMS, JOBS, CACHE, _REPORTS, NO_THREADS, JSON, VERBOSE)
 """Options of a verb that needs no detector."""
@@ -170,7 +172,7 @@ def people(photos: str, sample: int | None, seed: int, **options: Any) -> None:
 @click.argument("photos", metavar="DIR")
 @click.option(
     "--repeats",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1000),
     default=10,
     show_default=True,
     metavar="N",

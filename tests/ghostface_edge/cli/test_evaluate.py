@@ -246,6 +246,8 @@ def test_errors(run: Runner, offline: Path, lfw: list[object], tmp_path: Path) -
     for protocol in (["identify"], ["ijb", "IJB-B"]):  # which look for no errors
         error = run("eval", *protocol, tmp_path, "--worst", tmp_path / "worst.png").error
         assert error.startswith("No such option")
+    for option, value in (("--repeats", "1001"), ("--seed", "-1")):
+        assert f"'{option}'" in run("eval", "identify", tmp_path, option, value).error
     assert "int4" in run(*lfw, "--precision", "int4").error
     (tmp_path / "text.bin").write_text("no pickle")
     assert "text.bin" in run("eval", "bin", tmp_path / "text.bin").error
