@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ghostface_edge.engine import DEFAULT_FMR, FaceEngine
 from ghostface_edge.errors import EvaluationError, OptionError
+from ghostface_edge.notices import without_notices
 
 from .comparison import Answers, Comparison, compare
 from .curve import Curve
@@ -150,7 +151,7 @@ class Evaluator:
         def judge(faces: Enrolment) -> tuple[Evaluation, Answers]:
             found = evaluate_ijb(faces, lists, detector_score=detector_score)
             evaluation = self._evaluation(
-                f"{lists.name} 1:1, {found.templates:,} templates",
+                f"{lists.name} 1:1, {found.templates:,} templates{', weighted by detector score' * detector_score}",
                 faces,
                 failed_pairs=found.failed_genuine + found.failed_impostor,
                 failed_templates=len(found.failed_templates),
@@ -168,11 +169,14 @@ class Evaluator:
         pairs: Pairs | None = None,
     ) -> Results:
         self.source.check(photos)
+        self._check_systems(photos)
         evaluations: list[Evaluation] = []
         comparisons: list[Comparison] = []
         baseline: Answers | None = None
         for system in self.systems:
             faces = enrol(system, self.source, photos, cache=self.cache, jobs=self.jobs)
+            if isinstance(system, System):
+                faces = replace(faces, system=faces.system.asked(system))
             evaluation, answers = judge(faces)
             evaluations.append(evaluation)
             if baseline is None:
@@ -180,6 +184,15 @@ class Evaluator:
             elif answers is not None:
                 comparisons.append(compare(baseline, answers, pairs))
         return Results(tuple(evaluations), tuple(comparisons))
+
+    def _check_systems(self, photos: Sequence[Photo]) -> None:
+        """Make each engine once, so that what is wrong with one is said before the work for others."""
+        if len(self.systems) < 2 or self.source.aligned or all(photo.landmarks for photo in photos):
+            return  # without faces to find, a system's detector need not be on this machine
+        with without_notices():
+            for system in self.systems:
+                if isinstance(system, System):
+                    system.engine(threads=1)
 
     def _evaluation(self, protocol: str, faces: Enrolment, **found: Any) -> Evaluation:
         people = {photo.person for photo in faces.photos}

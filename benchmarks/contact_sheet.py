@@ -47,9 +47,7 @@ def write_contact_sheet(path: str | os.PathLike[str], worst: Sequence[WorstError
         EvaluationError: A photo is missing.
         ImageError: A photo is damaged.
     """
-    form = _FORMATS.get(Path(path).suffix.lower())
-    if form is None:
-        raise OptionError(f"a contact sheet is a .png, .jpg or .jpeg file, not {printable(os.fsdecode(path))!r}")
+    form = require_format(path)
     if len(worst) > MAX_ERRORS:
         raise OptionError(f"{len(worst)} errors do not fit on a contact sheet: {MAX_ERRORS} are the limit")
     stream = BytesIO()
@@ -61,6 +59,18 @@ def write_contact_sheet(path: str | os.PathLike[str], worst: Sequence[WorstError
     except (OSError, ValueError) as error:  # a zero byte in the path is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"cannot write {printable(os.fsdecode(path))}: {reason}") from error
+
+
+def require_format(path: str | os.PathLike[str]) -> str:
+    """Pillow's name of the format that a file's ending stands for.
+
+    Raises:
+        OptionError: Another ending than those of PNG and JPEG.
+    """
+    form = _FORMATS.get(Path(path).suffix.lower())
+    if form is None:
+        raise OptionError(f"a contact sheet is a .png, .jpg or .jpeg file, not {printable(os.fsdecode(path))!r}")
+    return form
 
 
 def _sheet(worst: Sequence[WorstError], source: PhotoSource) -> Pillow.Image:

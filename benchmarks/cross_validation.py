@@ -50,6 +50,7 @@ class CrossValidation:
             "accuracy": self.accuracy,
             "std": self.std,
             "standard_error": self.standard_error,
+            "pairs": sum(fold.total for fold in self.folds),
             "folds": [fold.value for fold in self.folds],
             "thresholds": list(self.thresholds),
         }

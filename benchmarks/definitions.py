@@ -107,11 +107,13 @@ METHODS = (
     ),
     (
         "Newcombe: for the difference of two rates, from the Wilson interval of each (R. G. Newcombe, Statistics in "
-        "Medicine 17, 1998, method 10). It takes the systems as independent; for the same photos that is too wide."
+        "Medicine 17, 1998, method 10): of two TARs, or of the pairs that only one and only the other system answers "
+        "rightly. It takes the two rates as independent; for TARs on the same photos that is too wide."
     ),
     (
         "The wider of two: at each end the one that reaches further, because a bootstrap cannot produce errors that "
-        "the data do not have."
+        "the data do not have. For EER and AUC, Wilson's is that of as many cases as there are comparisons of the "
+        "rarer kind."
     ),
 )
 """How an interval can be made."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .interval import Interval
+from .interval import Interval, wider, wilson
 from .operating_point import OperatingPoint
 from .scores import FMRS, Scores
 from .uncertainty import REPLICATES, IdentityBootstrap
@@ -55,8 +55,11 @@ def error_rates(
 ) -> ErrorRates:
     """The error rates of comparisons, as far as the data support them.
 
-    Intervals come from :class:`~ghostface_edge.benchmarks.uncertainty.IdentityBootstrap`; those of FMR and FNMR reach
-    as far as Wilson's, too. Where people are not known, or each is in one comparison only, Wilson's stand alone.
+    Intervals come from :class:`~ghostface_edge.benchmarks.uncertainty.IdentityBootstrap`; all but those of thresholds
+    reach as far as Wilson's, too, because a bootstrap of perfect scores has no width. For EER and AUC Wilson's is that
+    of as many cases as there are comparisons of the rarer kind: the EER is a rate over both kinds, and the variance of
+    an AUC A is at most A (1 - A) / min(genuine, impostor) (D. van Dantzig, Indagationes Mathematicae 13, 1951). Where
+    people are not known, or each is in one comparison only, Wilson's stand alone for FMR and FNMR.
 
     Args:
         scores: The comparisons.
@@ -71,20 +74,26 @@ def error_rates(
     """
     points = tuple(scores.at(fmr) for fmr in sorted(fmrs, reverse=True) if scores.supports(fmr))
     bootstrap = IdentityBootstrap.of(scores, replicates=replicates, seed=seed)
+    eer, auc, cases = scores.equal_error_rate(), scores.auc(), min(len(scores.genuine), len(scores.impostor))
     of_eer = of_auc = None
     if bootstrap is not None:
-        of_eer, of_auc = bootstrap.interval(bootstrap.equal_error_rate()), bootstrap.interval(bootstrap.auc())
+        of_eer = _at_least_wilsons(bootstrap.interval(bootstrap.equal_error_rate()), eer, cases)
+        of_auc = _at_least_wilsons(bootstrap.interval(bootstrap.auc()), auc, cases)
         points = tuple(_with_intervals(point, bootstrap) for point in points)
     return ErrorRates(
         genuine=len(scores.genuine),
         impostor=len(scores.impostor),
         people=scores.people,
-        equal_error_rate=scores.equal_error_rate(),
+        equal_error_rate=eer,
         equal_error_rate_interval=of_eer,
-        auc=scores.auc(),
+        auc=auc,
         auc_interval=of_auc,
         points=points,
     )
+
+
+def _at_least_wilsons(own: Interval | None, value: float, cases: int) -> Interval | None:
+    return None if own is None else wider(wilson(value * cases, cases), own)
 
 
 def _with_intervals(point: OperatingPoint, bootstrap: IdentityBootstrap) -> OperatingPoint:

@@ -397,7 +397,8 @@ def _system(evaluation: Evaluation) -> str:
     facts = {
         "Model": f"{system.name} ({system.model.model_id})",
         "Precision": system.model.precision,
-        "Detector": system.model.detector or "none: the pictures are aligned crops",
+        "Detector": f"{system.model.detector or 'none: the pictures are aligned crops'}"
+        f"{f', asked for as {system.detector}' if system.detector else ''}",
         "Runtime": system.runtime,
         "Model file": system.file,
         "sha256 of the file": system.file_sha256,

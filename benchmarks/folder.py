@@ -52,7 +52,7 @@ def sampled_pairs(photos: Sequence[Photo], count: int, *, seed: int, folds: int 
 
     The same photos, count, seed and folds give the same pairs everywhere and always: only ``random.Random.random`` is
     used, the one method whose sequence Python promises to keep (library reference, ``random``, "Notes on
-    Reproducibility").
+    Reproducibility"). The result lists all photos, also those that were not drawn.
 
     Args:
         photos: Of known people, in any order.
@@ -88,7 +88,7 @@ def sampled_pairs(photos: Sequence[Photo], count: int, *, seed: int, folds: int 
     for fold, group in enumerate(groups):
         pairs += [Pair(*group.draw_genuine(random), True, fold) for _ in range(each)]
         pairs += [Pair(*group.draw_impostor(random), False, fold) for _ in range(each)]
-    return pairs_of(name, pairs)
+    return pairs_of(name, pairs, photos)
 
 
 def _photos(folder: str, root: str | os.PathLike[str]) -> tuple[Photo, ...]:
@@ -127,7 +127,7 @@ def _photos(folder: str, root: str | os.PathLike[str]) -> tuple[Photo, ...]:
             f"endings {', '.join(EXTENSIONS)}"
         )
     if skipped:
-        _log.warning("%s: skipped %d entries that are hidden or no photos by their ending", root, skipped)
+        _log.warning("%s: skipped %d entries that are hidden, no photos by their ending, or no files", root, skipped)
     if empty:
         _log.warning("%s: %d people's folders have no photo", root, empty)
     return tuple(photos)

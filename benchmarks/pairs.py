@@ -28,7 +28,7 @@ class Pairs:
 
     Attributes:
         name: Protocol and data, for reports.
-        photos: The photos that are compared, each once.
+        photos: The photos of the data set, each once; a drawn list need not compare them all.
         a: (P,) int32, row in ``photos`` of one photo of each pair.
         b: (P,) int32, of the other.
         same: (P,) bool, whether the two show one person.
@@ -89,14 +89,19 @@ class Pair(NamedTuple):
     fold: int | None
 
 
-def pairs_of(name: str, pairs: Iterable[Pair]) -> Pairs:
+def pairs_of(name: str, pairs: Iterable[Pair], others: Iterable[Photo] = ()) -> Pairs:
     """The comparisons of a list; the photos in the order of their names. Either every pair has a fold or none.
+
+    Args:
+        name: Of the list.
+        pairs: Its lines.
+        others: Photos of the data set that may be in no pair.
 
     Raises:
         EvaluationError: As :class:`Pairs`.
     """
     listed = tuple(pairs)
-    photos = tuple(sorted({photo for pair in listed for photo in pair[:2]}))
+    photos = tuple(sorted({photo for pair in listed for photo in pair[:2]}.union(others)))
     row = {photo: index for index, photo in enumerate(photos)}
     folds = [pair.fold for pair in listed if pair.fold is not None]
     return Pairs(

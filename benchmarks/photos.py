@@ -130,6 +130,8 @@ def check_path(path: str) -> None:
             character.
     """
     if _BAD.search(path):
-        raise EvaluationError(f"{path!r} is no path: it has a backslash or a control character; use '/'")
+        raise EvaluationError(
+            f"{path!r} is no path: it has a backslash, a control character or bytes that are not UTF-8; use '/'"
+        )
     if any(part in ("", ".", "..") for part in path.split("/")):
         raise EvaluationError(f"{path!r} is no path below a folder: write it as 'folder/photo.jpg'")

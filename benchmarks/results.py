@@ -61,9 +61,9 @@ def _details(evaluation: Evaluation, table: Table) -> list[str]:
     if evaluation.failures:
         named = ", ".join(failure.photo.path for failure in evaluation.failures[:3])
         more = ", ..." if len(evaluation.failures) > 3 else ""
-        lines.append(
-            f"failed    {len(evaluation.failures):,} photos ({evaluation.failed_pairs:,} pairs): {named}{more}"
-        )
+        # Only a list of pairs, or templates, says how many of its own comparisons they are in.
+        listed = "" if evaluation.pairs is None else f" ({evaluation.failed_pairs:,} pairs)"
+        lines.append(f"failed    {len(evaluation.failures):,} photos{listed}: {named}{more}")
     parts = ["\n".join(lines)]
     if evaluation.accuracy is not None:
         folds = evaluation.accuracy
@@ -77,7 +77,8 @@ def _details(evaluation: Evaluation, table: Table) -> list[str]:
         if rates is not None:
             parts.append(_rates(name, rates, table))
     if evaluation.identification is not None:
-        parts.append(evaluation.identification.to_text())
+        text = evaluation.identification.to_text()
+        parts.append(text if table is plain else f"```\n{text}\n```")
     return parts
 
 
@@ -120,8 +121,9 @@ def _overview(evaluations: Sequence[Evaluation], table: Table) -> list[str]:
         folds = [evaluation.accuracy for evaluation in evaluations]
         column("accuracy, %", [f"{_percent(fold.accuracy)} ± {_percent(fold.std)}" for fold in folds if fold])
         column("95 %", [_span(evaluation.accuracy_interval) for evaluation in evaluations])
-    if first.pairs is not None:
-        column("EER, %", [_percent(item.pairs.equal_error_rate) for item in evaluations if item.pairs is not None])
+    listed = [evaluation.pairs or evaluation.all_pairs for evaluation in evaluations]
+    if listed[0] is not None:
+        column("EER, %", [_percent(item.equal_error_rate) for item in listed if item is not None])
     if first.steadiest is not None:
         for point in first.steadiest.points:
             column(f"TAR at FMR {point.fmr:g}, %", [_tar(rate, point) for rate in rates])
@@ -133,16 +135,47 @@ def _overview(evaluations: Sequence[Evaluation], table: Table) -> list[str]:
         opened = [item.open for item in found if item.open is not None]
         for index, wanted in enumerate(opened[0].points if opened else ()):
             column(f"FNIR at FPIR {wanted.fpir:g}, %", [_fnir(item, index) for item in opened])
-    notes = []
+    return [table(heads, rows), " ".join(_counted(evaluations))]
+
+
+def _counted(evaluations: Sequence[Evaluation]) -> list[str]:
+    """What the figures of an overview are counted on."""
+    first, notes = evaluations[0], []
     if first.accuracy is not None:
-        notes.append("± is the standard deviation over the folds.")
-    if first.steadiest is not None:
-        which = "the protocol's pairs" if first.all_pairs is None else "all pairs"
+        pairs = sum(fold.total for fold in first.accuracy.folds)
         notes.append(
-            f"TAR is counted over {which}: {first.steadiest.genuine:,} genuine, {first.steadiest.impostor:,} impostor "
-            "comparisons."
+            f"Accuracy is counted over {pairs:,} pairs in {len(first.accuracy.folds)} folds, ± is the standard "
+            "deviation over the folds."
         )
-    return [table(heads, rows), " ".join(notes)]
+    if first.pairs is not None and first.all_pairs is not None:
+        notes.append(f"EER is counted over the protocol's pairs: {_comparisons([first.pairs])}.")
+        notes.append(f"TAR is counted over all pairs: {_comparisons([item.all_pairs for item in evaluations])}.")
+    elif first.steadiest is not None:
+        which = "the protocol's pairs" if first.all_pairs is None else "all pairs"
+        notes.append(f"EER and TAR are counted over {which}: {_comparisons([item.steadiest for item in evaluations])}.")
+    if first.identification is not None:
+        found = first.identification
+        notes.append(
+            f"Mean of {found.repeats} random split{'s' if found.repeats != 1 else ''}, seed {found.seed}. Ranks: "
+            f"{found.closed.people:,} people in the gallery, {found.closed.searches:,} searches."
+        )
+        if found.open is None:
+            notes.append(f"Open set: omitted, {found.open_omitted}.")
+        else:
+            notes.append(
+                f"FNIR, at rank {found.open.rank}: {found.open.enrolled:,} people in the gallery, "
+                f"{found.open.strangers:,} not; on average {found.open.mated.mean:,.0f} mated and "
+                f"{found.open.non_mated.mean:,.0f} non-mated searches."
+            )
+    return notes
+
+
+def _comparisons(rates: Sequence[ErrorRates | None]) -> str:
+    """How many there are: fewer impostor comparisons where a system could not enrol a photo."""
+    found = [item for item in rates if item is not None]
+    impostor = sorted({item.impostor for item in found})
+    span = f"{impostor[0]:,}" if len(impostor) == 1 else f"{impostor[0]:,} to {impostor[-1]:,}"
+    return f"{found[0].genuine:,} genuine, {span} impostor comparisons"
 
 
 def _beside(comparisons: Sequence[Comparison], table: Table) -> list[str]:
@@ -152,22 +185,23 @@ def _beside(comparisons: Sequence[Comparison], table: Table) -> list[str]:
         heads += ["accuracy, points", "95 %", "right: only the first, only this", "p"]
         for row, comparison in zip(rows, comparisons):
             if comparison.mcnemar is not None and comparison.accuracy_difference is not None:
+                test = comparison.mcnemar
                 row += [
                     f"{100 * comparison.accuracy_difference:+.2f}",
                     _span(comparison.accuracy_interval, sign="+"),
-                    f"{comparison.mcnemar.only_first}, {comparison.mcnemar.only_second}",
-                    f"{comparison.mcnemar.p_value:.3f}",
+                    f"{test.only_first}, {test.only_second}",
+                    f"{test.p_value:.3f}" if test.p_value >= 1e-3 else f"{test.p_value:.1e}",
                 ]
     for index, difference in enumerate(first.tar_differences):
         heads += [f"TAR at {difference.fmr:g}, points", "95 %"]
         for row, comparison in zip(rows, comparisons):
             found = comparison.tar_differences[index]
             row += [f"{100 * found.difference:+.2f}", _span(found.interval, sign="+")]
-    test = "" if first.mcnemar is None else "p: McNemar's exact test. "
+    about_p = "" if first.mcnemar is None else "p: McNemar's exact test. "
     return [
         f"Beside {first.baseline.label}:",
         table(heads, rows),
-        f"{test}A difference whose interval holds 0 may be chance.",
+        f"{about_p}A difference whose interval holds 0 may be chance.",
     ]
 
 

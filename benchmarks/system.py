@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ghostface_edge.catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
@@ -64,6 +65,8 @@ class SystemInfo:
         runtime: The runtime library and its version.
         file: Name of the model file.
         file_sha256: Its sha256.
+        detector: The detector as it was asked for, where that names a size or a file, which its name in ``model`` does
+            not: ``yunet:1280``, ``scrfd:scrfd_500m_kps.onnx``. Else empty.
     """
 
     model: ModelIdentity
@@ -72,6 +75,7 @@ class SystemInfo:
     runtime: str
     file: str
     file_sha256: str
+    detector: str = ""
 
     @classmethod
     def of(cls, engine: FaceEngine) -> SystemInfo:
@@ -79,11 +83,19 @@ class SystemInfo:
         card, session = engine.card, engine.embedder.session
         return cls(engine.model, card.name, card.source.sha256, session.version, session.file, session.sha256)
 
+    def asked(self, system: System) -> SystemInfo:
+        """With the size or the file that was asked for, if a detector found the faces."""
+        kind, colon, what = system.detector.partition(":")
+        if not colon or self.model.detector.partition("+")[0] != kind:  # another one ran, or none
+            return self
+        return replace(self, detector=f"{kind}:{os.path.basename(what)}")
+
     @property
     def label(self) -> str:
         """A short name for tables."""
         detector, plus, flip = self.model.detector.partition("+")
-        return f"{self.name} {self.model.precision}, {detector or 'aligned'}{plus}{flip}, {self.runtime}"
+        detector = self.detector or detector or "aligned"
+        return f"{self.name} {self.model.precision}, {detector}{plus}{flip}, {self.runtime}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

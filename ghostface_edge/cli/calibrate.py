@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..errors import OptionError
 from ..notices import without_notices
 from .evaluate import ALIGNED, CACHE, JOBS, benchmarks
 from .options import engine_options, given
@@ -58,6 +59,10 @@ def calibrate(
 
     if dry_run and table_file is not None:
         raise click.UsageError("--dry-run and --table exclude each other", click.get_current_context())
+    metrics = benchmarks("metrics")
+    fmrs = [rate for rate in metrics.FMRS if down_to is None or rate >= down_to]
+    if not fmrs:
+        raise OptionError(f"--down-to {down_to:g}: {max(metrics.FMRS):g} is the highest rate that is measured")
     found = benchmarks("folder").people_photos(photos)
     system = benchmarks("system").System(**given(options))
     target = None if dry_run else options["model"] or DEFAULT_EMBEDDER if table_file is None else table_file
@@ -70,13 +75,15 @@ def calibrate(
         kept = None if no_cache else stack.enter_context(benchmarks("embedding_cache").EmbeddingCache.open(cache))
         source = benchmarks("photos").PhotoFolder(Path(photos), aligned=aligned)
         faces = benchmarks("enrolment").enrol(system, source, found, cache=kept, jobs=jobs)
-    metrics = benchmarks("metrics")
-    rates = metrics.error_rates(
-        faces.all_pairs(), fmrs=[rate for rate in metrics.FMRS if down_to is None or rate >= down_to]
-    )
+    rates = metrics.error_rates(faces.all_pairs(), fmrs=fmrs)
     name = os.path.basename(os.path.abspath(photos)) if dataset is None else dataset
     name = f"{name}, all pairs of {len(found):,} photos"
     thresholds = calibration.calibrated(rates, faces.system.model.detector, name)
+    least = benchmarks("uncertainty").MIN_PEOPLE
+    if rates.people < least:
+        report(
+            "warning", f"{rates.people} people say little about others: with {least} or more, intervals say how much"
+        )
     if target is not None:
         calibration.write_calibration(target, faces.system, thresholds)
         report("note", f"thresholds written to {target}")
@@ -106,5 +113,6 @@ def _text(faces: Any, rates: Any, thresholds: Any) -> str:
         f"{faces.system.label}\n"
         f"{len(faces.photos):,} photos of {rates.people:,} people, {len(faces.failures):,} without a usable face; "
         f"{rates.genuine:,} genuine and {rates.impostor:,} impostor comparisons\n\n"
-        f"{table(('FMR', 'threshold', '95 %', 'FMR at it, 95 %', 'FNMR'), rows)}"
+        f"{table(('FMR', 'threshold', '95 %', 'FMR at it, 95 %', 'FNMR'), rows)}\n\n"
+        f"95 %: {rates.points[0].fmr_interval.method}."
     )

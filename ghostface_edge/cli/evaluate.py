@@ -77,18 +77,20 @@ CACHE = all_of(
 _REPORTS = all_of(
     click.option("--html", "html_file", metavar="FILE", help="Write a report with all figures and curves."),
     click.option("--plots", "plots_folder", metavar="DIR", help="Write the curves as PNG and SVG."),
-    click.option(
-        "--worst",
-        "worst_file",
-        metavar="FILE",
-        help="Write a PNG of the worst errors side by side. It shows the people: keep it to yourself.",
-    ),
     click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown."),
+)
+_WORST_FILE = click.option(
+    "--worst",
+    "worst_file",
+    metavar="FILE",
+    help="Write a PNG of the worst errors side by side, of the first system. It shows the people: keep it to yourself.",
 )
 ALIGNED = click.option(
     "--aligned", is_flag=True, help="The pictures are crops, aligned to the ArcFace template: look for no faces."
 )
-_SEED = click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides what is drawn.")
+_SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Decides what is drawn."
+)
 
 _measured = all_of(_SYSTEMS, JOBS, CACHE, _REPORTS, NO_THREADS, JSON, VERBOSE)
 """Options of a verb that needs no detector."""
@@ -111,6 +113,7 @@ def evaluate(context: click.Context) -> None:
 @evaluate.command(short_help="LFW View 2: 6,000 pairs in 10 folds.")
 @click.option("--photos", metavar="DIR", required=True, help="Folder with the photos, PERSON/PERSON_NNNN.jpg.")
 @click.option("--pairs", metavar="FILE", required=True, help="LFW's pairs.txt (View 2).")
+@_WORST_FILE
 @_found
 def lfw(photos: str, pairs: str, **options: Any) -> None:
     """Verification on LFW: View 2 in 10 folds, and every comparison among its photos."""
@@ -120,6 +123,7 @@ def lfw(photos: str, pairs: str, **options: Any) -> None:
 
 @evaluate.command(name="bin", short_help="A verification set in InsightFace's .bin format.")
 @click.argument("file", metavar="FILE")
+@_WORST_FILE
 @_measured
 def bin_file(file: str, **options: Any) -> None:
     """Verification on a set of aligned crops as InsightFace publishes them: lfw.bin, cfp_fp.bin, agedb_30.bin ..."""
@@ -130,6 +134,7 @@ def bin_file(file: str, **options: Any) -> None:
 @evaluate.command(name="pairs", short_help="Pairs of photos listed in a CSV file.")
 @click.argument("file", metavar="FILE.csv")
 @click.option("--photos", metavar="DIR", help="Where the paths in the file start.  [default: the file's folder]")
+@_WORST_FILE
 @_found
 def pair_list(file: str, photos: str | None, **options: Any) -> None:
     """Verification on the pairs of a CSV file with the columns a, b and same.
@@ -150,6 +155,7 @@ def pair_list(file: str, photos: str | None, **options: Any) -> None:
     help="Also draw N pairs in 10 folds without common people, for an accuracy as on LFW.",
 )
 @_SEED
+@_WORST_FILE
 @_found
 def people(photos: str, sample: int | None, seed: int, **options: Any) -> None:
     """Verification on DIR/PERSON/*.jpg: every photo against every other."""
@@ -166,7 +172,7 @@ def people(photos: str, sample: int | None, seed: int, **options: Any) -> None:
 @click.argument("photos", metavar="DIR")
 @click.option(
     "--repeats",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1000),
     default=10,
     show_default=True,
     metavar="N",
@@ -212,15 +218,22 @@ def _run(
     jobs: int,
     html_file: str | None,
     plots_folder: str | None,
-    worst_file: str | None,
     as_markdown: bool,
     as_json: bool,
+    worst_file: str | None = None,
     **options: Any,
 ) -> None:
     """Evaluate, and write what was asked for."""
     for place in (html_file, worst_file):
         if place is not None:
             check_place(place)
+    if worst_file is not None:
+        benchmarks("contact_sheet").require_format(worst_file)
+    if plots_folder is not None:
+        place = os.path.abspath(plots_folder)
+        while not os.path.lexists(place):  # folders are made when there is something to put into them
+            place = os.path.dirname(place)
+        check_place(os.path.join(place, "roc.png"))
     if html_file is not None or plots_folder is not None:
         benchmarks("curves").require_matplotlib()
     with ExitStack() as stack:
@@ -229,19 +242,20 @@ def _run(
             _systems(**options), source, cache=kept, jobs=jobs, worst=0 if worst_file is None else _WORST
         )
         results = protocol(evaluator)
-    if plots_folder is not None:
-        for path in benchmarks("curves").write_curves(plots_folder, results.evaluations):
-            report("note", f"written {path}")
-    if html_file is not None:
-        command = f"ghostface-edge {click.get_current_context().obj}"
-        page = benchmarks("evaluation_report").to_html(results, command=command)
-        write_file(html_file, page.encode())
-        report("note", f"written {html_file}")
-    if worst_file is not None:
-        errors = [error for evaluation in results.evaluations for error in evaluation.worst]
-        benchmarks("contact_sheet").write_contact_sheet(worst_file, errors, source)
-        report("note", f"written {worst_file}: it shows real people, keep it to yourself")
-    answer(results.to_dict(), results.to_text(as_markdown=as_markdown), as_json)
+    try:
+        if plots_folder is not None:
+            for path in benchmarks("curves").write_curves(plots_folder, results.evaluations):
+                report("note", f"written {path}")
+        if html_file is not None:
+            command = f"ghostface-edge {click.get_current_context().obj}"
+            page = benchmarks("evaluation_report").to_html(results, command=command)
+            write_file(html_file, page.encode())
+            report("note", f"written {html_file}")
+        if worst_file is not None:
+            benchmarks("contact_sheet").write_contact_sheet(worst_file, results.evaluations[0].worst, source)
+            report("note", f"written {worst_file}: it shows real people, keep it to yourself")
+    finally:  # a full disk does not cost the figures
+        answer(results.to_dict(), results.to_text(as_markdown=as_markdown), as_json)
 
 
 def _systems(

@@ -195,6 +195,18 @@ def test_the_report_of_one_system(lfw: Path, engine: Callable[..., FaceEngine]) 
     assert values["comparisons"] == []
 
 
+def test_failures_are_in_no_list_of_pairs_where_there_is_none(lfw: Path, engine: Callable[..., FaceEngine]) -> None:
+    photos = read_lfw_pairs(lfw / "pairs.txt").photos
+    one = Evaluator([engine()], PhotoFolder(lfw)).people(photos, "all pairs").to_text()
+    assert "failed    1 photos: Ann/Ann_0003.jpg" in one
+    blind = engine(np.array([[1, 0], [0, 0]], np.float32), model_id="blind-1", precision="int8")
+    two = Evaluator([engine(), blind], PhotoFolder(lfw)).people(photos, "all pairs").to_text()
+    assert "EER and TAR are counted over all pairs: 6 genuine, 32 impostor comparisons." in two
+    assert "33.33" in two
+    assert "±" not in two
+    assert "McNemar" not in two
+
+
 def test_copies_under_many_names_allow_no_threshold(lfw: Path, engine: Callable[..., FaceEngine]) -> None:
     photo = (lfw / "Eve" / "Eve_0001.jpg").read_bytes()
     for path in lfw.glob("*/*.jpg"):

@@ -59,7 +59,7 @@ def test_pictures_by_their_ending(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert [photo.path for photo in photos] == sorted(good)
     assert all(photo.person == photo.path.split("/")[0] for photo in photos)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: skipped 12 entries that are hidden or no photos by their ending",
+        f"{tmp_path}: skipped 12 entries that are hidden, no photos by their ending, or no files",
         f"{tmp_path}: 2 people's folders have no photo",
     ]
     PhotoFolder(tmp_path).check(photos)

@@ -374,6 +374,7 @@ def test_figures_of_cross_validation_by_hand() -> None:
         "accuracy": pytest.approx(0.9),
         "std": pytest.approx(math.sqrt(0.02 / 3)),
         "standard_error": pytest.approx(0.1 / math.sqrt(3)),
+        "pairs": 30,
         "folds": [0.9, 1.0, 0.8],
         "thresholds": [0.1, 0.2, 0.3],
     }

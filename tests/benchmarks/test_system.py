@@ -45,6 +45,7 @@ def test_what_ran_is_told_with_the_hash_of_its_file(tiny_embedder: Path) -> None
         "runtime": f"onnxruntime {onnxruntime.__version__}",
         "file": "tiny.onnx",
         "file_sha256": hashlib.sha256(tiny_embedder.read_bytes()).hexdigest(),
+        "detector": "",
     }
     assert info.label == f"linear float32, blind, onnxruntime {onnxruntime.__version__}"
 
@@ -55,6 +56,22 @@ def test_what_ran_is_told_with_the_hash_of_its_file(tiny_embedder: Path) -> None
 def test_labels(detector: str, said: str) -> None:
     info = SystemInfo(ModelIdentity("id", "int8", detector), "net", "0" * 64, "LiteRT 2", "net.tflite", "1" * 64)
     assert info.label == f"net int8, {said}, LiteRT 2"
+
+
+@pytest.mark.parametrize(
+    ("asked", "ran", "said"),
+    [
+        ("yunet:1280", "yunet", "yunet:1280"),
+        ("scrfd:/some/where/scrfd_kps.onnx", "scrfd+flip", "scrfd:scrfd_kps.onnx+flip"),
+        ("yunet", "yunet", "yunet"),
+        ("yunet:1280", "yunet-opencv", "yunet-opencv"),  # what it falls back to
+        ("yunet:1280", "", "aligned"),
+        ("yunet:1280", "given landmarks", "given landmarks"),
+    ],
+)
+def test_labels_say_the_size_or_the_file_of_a_detector(asked: str, ran: str, said: str) -> None:
+    info = SystemInfo(ModelIdentity("id", "int8", ran), "net", "0" * 64, "LiteRT 2", "net.tflite", "1" * 64)
+    assert info.asked(System(detector=asked)).label == f"net int8, {said}, LiteRT 2"
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "litert"])

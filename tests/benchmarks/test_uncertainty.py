@@ -215,9 +215,15 @@ def test_less_similar_comparisons_may_be_counted(photos: int, monkeypatch: pytes
 
 def test_an_area_needs_only_some_positions(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = comparisons(np.random.default_rng(18), 60, 4, gap=0.2).scores()
-    exact = error_rates(scores).auc_interval
+
+    def interval() -> Interval | None:
+        bootstrap = IdentityBootstrap.of(scores)
+        assert bootstrap is not None
+        return bootstrap.interval(bootstrap.auc())
+
+    exact = interval()
     monkeypatch.setattr(ranking, "_SPLITS", 20)
-    some = error_rates(scores).auc_interval
+    some = interval()
     assert exact is not None
     assert some is not None
     assert exact != some
@@ -232,7 +238,11 @@ def test_ties_where_counting_begins(monkeypatch: pytest.MonkeyPatch) -> None:
         rates = error_rates(ties.scores(), replicates=100)
         assert rates.auc_interval is not None
         assert rates.auc_interval.low <= rates.auc <= rates.auc_interval.high
-    assert rates.auc_interval.low == rates.auc_interval.high == 0.5
+        assert rates.equal_error_rate_interval is not None
+        assert rates.equal_error_rate_interval.low <= rates.equal_error_rate <= rates.equal_error_rate_interval.high
+    bootstrap = IdentityBootstrap.of(one_bin.scores(), replicates=100)
+    assert bootstrap is not None
+    assert (bootstrap.auc() == 0.5).all()
     assert rates.points[0].fmr_interval.low == 0
 
 
@@ -363,6 +373,19 @@ def test_no_error_still_leaves_room() -> None:
     point = error_rates(case.scores()).points[0]
     assert point.false_non_matches.count == 0
     assert point.fnmr_interval == Interval(0, wilson(0, 90).high, "the wider of Wilson and bootstrap over 30 people")
+
+
+def test_perfect_scores_leave_room_for_eer_and_auc() -> None:
+    # Thirty people with three photos: 90 genuine comparisons, far from every impostor.
+    rates = error_rates(comparisons(np.random.default_rng(10), 30, 3, gap=3, effect=0.01).scores())
+    assert (rates.equal_error_rate, rates.auc, rates.genuine) == (0, 1, 90)
+    least = 3.841459 / (90 + 3.841459)  # Wilson without an error: z^2 / (n + z^2)
+    assert rates.equal_error_rate_interval is not None
+    assert rates.auc_interval is not None
+    assert rates.equal_error_rate_interval.low == 0
+    assert rates.equal_error_rate_interval.high == pytest.approx(least, rel=1e-6)
+    assert (rates.auc_interval.low, rates.auc_interval.high) == (pytest.approx(1 - least, rel=1e-6), 1)
+    assert rates.auc_interval.method == "the wider of Wilson and bootstrap over 30 people"
 
 
 def test_genuine_comparisons_of_one_person_only() -> None:

@@ -97,6 +97,8 @@ def test_what_cannot_be_written_is_refused_before_anything_is_measured(
     assert "a model of the store" in run("calibrate", people).error
     (tmp_path / "table.json").write_text("not JSON")
     assert "table.json" in run("calibrate", people, "--table", tmp_path / "table.json").error
+    for rate in ("0.5", "nan"):
+        assert "0.1 is the highest rate" in run("calibrate", people, "--dry-run", "--down-to", rate).error
     assert "exclude each other" in run("calibrate", people, "--dry-run", "--table", tmp_path / "table.json").error
     assert "not a photo" in (people / next(people.glob("*/*.jpg"))).read_text()
 
@@ -106,3 +108,16 @@ def test_too_few_people(run: Runner, offline: Path, people: Path) -> None:
         shutil.rmtree(person)
     error = run("calibrate", people, "--detector", "yunet-fast", "--dry-run", "--no-cache").error
     assert "photos of more people" in error
+
+
+def test_few_people_are_warned_of(run: Runner, offline: Path, people: Path) -> None:
+    kept = sorted(people.iterdir())
+    options = ["--detector", "yunet-fast", "--dry-run", "--no-cache"]
+    enough = run("calibrate", people, *options)
+    assert "warning" not in enough.err
+    assert enough.out.endswith("95 %: the wider of Wilson and bootstrap over 20 people.\n")
+    for person in kept[9:]:
+        shutil.rmtree(person)
+    few = run("calibrate", people, *options)  # 144 comparisons support 1e-1
+    assert "warning: 9 people say little about others" in few.err
+    assert few.code == 0

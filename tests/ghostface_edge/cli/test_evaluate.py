@@ -58,6 +58,7 @@ def test_two_precisions_in_one_run(run: Runner, lfw: list[object]) -> None:
     first, second = done.json["evaluations"]
     assert [item["system"]["model"]["precision"] for item in (first, second)] == ["float32", "float16"]
     assert first["accuracy"]["accuracy"] > 0.9
+    assert first["accuracy"]["pairs"] == 60
     (comparison,) = done.json["comparisons"]
     assert comparison["baseline"]["file_sha256"] == first["system"]["file_sha256"]
     # Float16 answers these 60 pairs as float32 does, or one differs.
@@ -83,6 +84,8 @@ def test_text_and_tables(run: Runner, lfw: list[object]) -> None:
     table = run(*lfw, "--flip", "--precision", "fp32", "--precision", "fp16", "--markdown").out
     assert "| GhostFaceNetV1" in table or "| ghostfacenet" in table
     assert "p: McNemar's exact test." in table
+    assert "Accuracy is counted over 60 pairs in 2 folds" in table
+    assert "EER is counted over the protocol's pairs: 30 genuine, 30 impostor comparisons." in table
 
 
 def test_reports_are_written(run: Runner, lfw: list[object], tmp_path: Path) -> None:
@@ -94,6 +97,10 @@ def test_reports_are_written(run: Runner, lfw: list[object], tmp_path: Path) -> 
     assert "eval lfw" in page.read_text()
     assert {path.suffix for path in plots.iterdir()} == {".png", ".svg"}
     assert worst.read_bytes().startswith(b"\x89PNG")
+    two = tmp_path / "two.png"  # of two systems, the sheet is that of the first
+    assert run(*lfw, "--worst", two, "--runtime", "onnx", "--runtime", "litert").code == 0
+    assert run(*lfw, "--worst", worst, "--runtime", "onnx").code == 0
+    assert two.read_bytes() == worst.read_bytes()
 
 
 def test_a_bin_of_aligned_crops(run: Runner, offline: Path, pairs: Path, tmp_path: Path) -> None:
@@ -156,6 +163,20 @@ def test_a_folder_of_people(run: Runner, people: Path) -> None:
     assert found["all_pairs"]["equal_error_rate"] < 0.1
     assert "30 at most" not in run("eval", "folder", people, "--detector", "yunet-fast").out
     assert "pairs in 10 folds" in run("eval", "folder", people, "--sample", "100", "--detector", "yunet-fast").error
+    for number in range(15):  # a folder needs two people for each fold
+        shutil.copytree(people / "Tony_Blair", people / f"Copy_{number}")
+    drawn = run("eval", "folder", people, "--sample", "20", "--detector", "yunet-fast", "--json").json["evaluations"][0]
+    assert (drawn["photos"], drawn["pairs"]["genuine"], drawn["pairs"]["impostor"]) == (80, 10, 10)
+    assert drawn["all_pairs"]["genuine"] == 20 * 6  # every photo against every other, also those that were not drawn
+
+
+def test_detectors_of_one_name_are_told_apart(run: Runner, people: Path) -> None:
+    detectors = ["--detector", "yunet-fast", "--detector", "yunet-fast:160"]
+    first, second = run("eval", "folder", people, *detectors, "--json").json["evaluations"]
+    assert (first["system"]["detector"], second["system"]["detector"]) == ("", "yunet-fast:160")
+    text = run("eval", "folder", people, *detectors, "--flip").out
+    assert "float32, yunet-fast+flip, " in text
+    assert "float32, yunet-fast:160+flip, " in text
 
 
 def test_identification(run: Runner, people: Path) -> None:
@@ -164,7 +185,11 @@ def test_identification(run: Runner, people: Path) -> None:
     closed = found["identification"]["closed"]
     assert (closed["people"], closed["searches"]) == (5, 15)
     assert closed["cmc"][0]["rate"]["mean"] > 0.9
-    assert "1:N identification" in run("eval", "identify", people, "--detector", "yunet-fast", "--repeats", "3").out
+    options = ["--detector", "yunet-fast", "--repeats", "3"]
+    assert "1:N identification" in run("eval", "identify", people, *options).out
+    assert "\n```\n1:N identification" in run("eval", "identify", people, *options, "--markdown").out
+    table = run("eval", "identify", people, *options, "--detector", "yunet-plain").out
+    assert "Mean of 3 random splits, seed 0. Ranks: 5 people in the gallery, 15 searches. Open set: omitted, " in table
 
 
 def test_ijb_lists(run: Runner, offline: Path, people: Path, tmp_path: Path) -> None:
@@ -191,6 +216,9 @@ def test_ijb_lists(run: Runner, offline: Path, people: Path, tmp_path: Path) -> 
     assert done.code == 0
     (found,) = done.json["evaluations"]
     assert (found["pairs"]["genuine"], found["pairs"]["impostor"], found["failed_templates"]) == (5, 40, 0)
+    assert found["protocol"] == "IJB-B 1:1, 10 templates"
+    weighted = run("eval", "ijb", "IJB-B", folder, "--detector-score").out
+    assert weighted.startswith("IJB-B 1:1, 10 templates, weighted by detector score: ")
     assert found["pairs"]["equal_error_rate"] == 0  # these five are told apart with ease
 
 
@@ -199,10 +227,27 @@ def test_photos_that_are_missing(run: Runner, lfw: list[object], tmp_path: Path)
     assert f"photos are not in {tmp_path}" in run(*lfw).error
 
 
+def test_a_later_system_that_fails_is_named_before_the_work(run: Runner, people: Path, tmp_path: Path) -> None:
+    for photo in people.glob("*/*.jpg"):
+        photo.write_text("no photo")  # which the first system would fail on
+    (tmp_path / "cut.onnx").write_bytes(b"\x08")
+    options = ["--model", "ghostfacenet-w0.5-s2", "--model", tmp_path / "cut.onnx"]
+    assert "cut.onnx" in run("eval", "folder", people, "--detector", "yunet-fast", *options).error
+
+
 def test_errors(run: Runner, offline: Path, lfw: list[object], tmp_path: Path) -> None:
     assert "pairs.txt" in run("eval", "lfw", "--photos", tmp_path, "--pairs", tmp_path / "no" / "pairs.txt").error
     assert "Missing option '--pairs'" in run("eval", "lfw", "--photos", tmp_path).error
     assert "there is no folder" in run(*lfw, "--html", tmp_path / "no" / "report.html").error
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert f"cannot write {tmp_path / 'file'}" in run(*lfw, "--plots", place, "--model", "no-such").error
+    assert "a contact sheet is" in run(*lfw, "--worst", tmp_path / "worst.gif", "--model", "no-such").error
+    for protocol in (["identify"], ["ijb", "IJB-B"]):  # which look for no errors
+        error = run("eval", *protocol, tmp_path, "--worst", tmp_path / "worst.png").error
+        assert error.startswith("No such option")
+    for option, value in (("--repeats", "1001"), ("--seed", "-1")):
+        assert f"'{option}'" in run("eval", "identify", tmp_path, option, value).error
     assert "int4" in run(*lfw, "--precision", "int4").error
     (tmp_path / "text.bin").write_text("no pickle")
     assert "text.bin" in run("eval", "bin", tmp_path / "text.bin").error
