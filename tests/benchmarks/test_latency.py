@@ -25,6 +25,7 @@ from ghostface_edge.benchmarks.latency import Field, load_field, measure_latency
 from ghostface_edge.benchmarks.latency_table import FLAGS, latency_text
 from ghostface_edge.benchmarks.random_model import RandomModel
 from ghostface_edge.benchmarks.run_file import Run
+from ghostface_edge.benchmarks.samples import Ratio
 from ghostface_edge.cli import main
 from ghostface_edge.cli.output import table
 from ghostface_edge.converters.architectures import architecture
@@ -298,7 +299,8 @@ def interrupting(after: int) -> Callable[[float], None]:
     return progress
 
 
-def test_ctrl_c_keeps_what_was_measured(files: dict[str, Path]) -> None:
+def test_ctrl_c_keeps_what_was_measured(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STARTS", 1)
     field = load_field([files["float32.onnx"], files["int8.onnx"]])
     run = measure_latency(field, drawn_faces(1), progress=interrupting(3))
     assert not run.complete
@@ -367,16 +369,8 @@ def test_the_report_says_what_it_is_of(run: Run) -> None:
 
 
 def test_a_wide_interval_of_a_ratio_is_flagged(run: Run) -> None:
-    rows = [
-        replace(
-            row,
-            figures={
-                **row.figures,
-                "ratio_to_first": {"value": 0.5, "low": 0.4, "high": 0.6, "rounds": 9, "noisy": True},
-            },
-        )
-        for row in run.rows
-    ]
+    ratio = Ratio(0.5, 0.4, 0.6, 9).to_dict()
+    rows = [replace(row, figures={**row.figures, "ratio_to_first": ratio}) for row in run.rows]
     text = latency_text(replace(run, rows=tuple(rows)), table)
     assert text.count("noisy-ratio\n") == 4
     assert "noisy-ratio: the interval of the ratio is wider than 10% of it" in text
@@ -411,7 +405,7 @@ def test_the_command(
         ("float32", "ai_edge_litert"),
         ("int8", "ai_edge_litert"),
     ]
-    assert all(read_only["quick"] for read_only in (run.settings,))
+    assert run.settings["quick"] is True
 
 
 def test_the_command_in_words_on_one_cpu(
@@ -420,9 +414,8 @@ def test_the_command_in_words_on_one_cpu(
     quickly(monkeypatch)
     before = os.sched_getaffinity(0)
     cpu = min(before)
-    assert (
-        main(["bench", "latency", str(files["int8.onnx"]), "--quick", "--threads", "1-2", "--affinity", str(cpu)]) == 0
-    )
+    words = ["bench", "latency", str(files["int8.onnx"]), "--quick", "--threads", "1-2", "--affinity", str(cpu)]
+    assert main(words) == 0
     text = capsys.readouterr().out
     assert f"CPUs used: {cpu}\n" in text
     assert text.count("int8.onnx") == 6  # two subjects in three tables
