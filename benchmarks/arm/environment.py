@@ -40,6 +40,7 @@ _GLIBC = (17, 24, 26, 27, 28, 31, 34, 35, 36)  # of manylinux tags (PEP 600), up
 _LAYOUT = 1  # to be raised when folders are built differently
 _RECORD = "environment.json"
 _BUILD_SECONDS = 600.0
+_NETWORK = "the aarch64 environment is not there yet, and making it needs the network: "
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def _unpack_system(work: Path, codename: str) -> str:
         "APT::Architecture": "arm64",
         "APT::Architectures": "arm64",
         "APT::Install-Recommends": "false",
+        "APT::Update::Error-Mode": "any",  # otherwise apt-get counts an update without network as one that succeeded
         "APT::Sandbox::User": "",  # its user may not read the cache of another
         "Acquire::Languages": "none",
         "Dir::State": state,
@@ -133,8 +135,8 @@ def _unpack_system(work: Path, codename: str) -> str:
         "Dir::Etc::sourceparts": "/dev/null",
     }
     apt_get = [apt, "-q", "-y", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
-    _call([*apt_get, "update"], "apt-get could not read the list of arm64 packages")
-    _call([*apt_get, "--download-only", "install", *_DEBIAN], "apt-get could not download Python for arm64")
+    _call([*apt_get, "update"], f"{_NETWORK}apt-get could not read the list of arm64 packages")
+    _call([*apt_get, "--download-only", "install", *_DEBIAN], f"{_NETWORK}apt-get could not download Python for arm64")
     root = work / "root"
     for package in sorted((state / "archives").glob("*.deb")):
         _call([unpack, "--extract", str(package), str(root)], f"dpkg-deb could not unpack {package.name}")
@@ -176,7 +178,7 @@ def _install_packages(work: Path, python: str, packages: Mapping[str, str]) -> N
         raise RuntimeMissingError(
             f"wheels for aarch64 need pip, which {sys.executable} has not: run -m ensurepip"
         ) from error
-    _call([*command, *wanted], "pip could not install the wheels for aarch64")
+    _call([*command, *wanted], f"{_NETWORK}pip could not install the wheels for aarch64")
 
 
 def _host_packages() -> dict[str, str]:
@@ -238,5 +240,5 @@ def _call(command: Sequence[str], trouble: str) -> str:
         words = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         errors = [line for line in words if line.lower().startswith(("e:", "error"))] or words[-1:]
         reason = "; ".join(errors[:2]) or f"exit code {done.returncode}"
-        raise EvaluationError(f"{trouble} ({reason}). It needs the network once; later runs work without")
+        raise EvaluationError(f"{trouble}: {reason}")
     return done.stdout
