@@ -12,8 +12,7 @@ import pytest
 
 from ghostface_edge.benchmarks.arm.instructions import CLASSES, RULES, Tally, classify, rules_header
 
-
-# Fields as in the diagrams of the Arm ARM, sections C6.2 and C7.2, the highest bit first. Registers: Rm = 3, Rn = 2, Rd = 1.
+# Fields as in the diagrams of the Arm ARM, sections C6.2 and C7.2, the highest bit first; Rm = 3, Rn = 2, Rd = 1.
 BY_HAND = [
     # LDR (immediate): size 111 V 01 opc imm12 Rn Rt
     ("ldr w1, [x2, #4]", "10 111 0 01 01 000000000001 00010 00001", "load"),
