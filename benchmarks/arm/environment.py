@@ -36,6 +36,7 @@ RUNTIMES = ("ai-edge-litert", "onnxruntime")
 _ALSO = ("onnx", "pytest")  # for the tests of the runtime, where the host has them
 _DEBIAN = ("python3", "libgomp1", "libstdc++6")
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_OS_RELEASE = Path("/etc/os-release")
 _GLIBC = (17, 24, 26, 27, 28, 31, 34, 35, 36)  # of manylinux tags (PEP 600), up to Debian 12's
 _LAYOUT = 1  # to be raised when folders are built differently
 _RECORD = "environment.json"
@@ -198,7 +199,7 @@ def _host_packages() -> dict[str, str]:
 def _codename() -> str:
     """The Debian release of this machine."""
     try:
-        text = Path("/etc/os-release").read_text(encoding="utf-8", errors="replace")
+        text = _OS_RELEASE.read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
