@@ -83,8 +83,11 @@ def prepare_environment(home: Path | None = None) -> Environment:
     folder = home / hashlib.sha256(identity.encode()).hexdigest()[:16]
     if not (folder / _RECORD).is_file():
         _build(folder, codename, packages)
-    record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-    return Environment(folder, codename, record["python"], packages)
+    try:
+        python = str(json.loads((folder / _RECORD).read_text(encoding="utf-8"))["python"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(f"the aarch64 environment in {folder} is damaged: remove that folder") from error
+    return Environment(folder, codename, python, packages)
 
 
 def _build(folder: Path, codename: str, packages: Mapping[str, str]) -> None:

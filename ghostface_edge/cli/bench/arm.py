@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 from ..options import SHORT_PRECISIONS, measured_options
-from ..output import answer, check_place, report, table, without_notices
+from ..output import INTERRUPTED, answer, check_place, report, table, without_notices
 from .latency import words
 
 
@@ -77,4 +77,6 @@ def arm(
     answer(run.to_dict(), tables.arm_text(run, table), as_json)
     for problem in run.settings["problems"]:
         report("error", problem)
+    if not run.complete:
+        return INTERRUPTED
     return 1 if run.settings["problems"] else 0

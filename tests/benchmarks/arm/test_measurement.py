@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Callable
 
 import numpy as np
 import pytest
 
 from ghostface_edge.benchmarks.arm import emulator as emulators
 from ghostface_edge.benchmarks.arm import environment as environments
+from ghostface_edge.benchmarks.arm import measurement
 from ghostface_edge.benchmarks.arm.arm_table import arm_text
 from ghostface_edge.benchmarks.arm.core import CORES
 from ghostface_edge.benchmarks.arm.emulator import Tools, find_tools, read_counts
@@ -49,6 +52,46 @@ def test_what_is_around_inferences_falls_out() -> None:
 
     marks = {0: at(0, 0), 1: at(2, 1), 2: at(6, 2), 3: at(6, 2), 4: at(8, 3), 5: at(12, 4)}
     assert per_inference(marks, 2, 2) == (tally(100.0, load=10.0),) * 2
+    with pytest.raises(EvaluationError, match="the counter noted 6 of 9 marks"):
+        per_inference(marks, 2, 3)
+
+
+class Guests:
+    """In place of an emulator and its models: what each guest does."""
+
+    def __init__(self, *behaviours: Callable[[], CoreCount]) -> None:
+        self.behaviours = iter(behaviours)
+
+    def count(self, *_: object) -> CoreCount:
+        return next(self.behaviours)()
+
+
+def interrupt() -> CoreCount:
+    raise KeyboardInterrupt
+
+
+def fail() -> CoreCount:
+    raise EvaluationError("the guest died")
+
+
+def counts_of(monkeypatch: pytest.MonkeyPatch, *behaviours: Callable[[], CoreCount]) -> measurement.Counts:
+    monkeypatch.setattr(measurement, "_count", Guests(*behaviours).count)
+    monkeypatch.setattr(measurement, "_Job", lambda folder, candidate: candidate)
+    monkeypatch.setattr(measurement, "usable_cpus", lambda: 1)
+    machine, candidates = SimpleNamespace(folder=None), [None] * len(behaviours)
+    return measurement.count_candidates(machine, candidates, [CORES["a53"]])  # type: ignore[arg-type]
+
+
+def test_what_is_finished_survives_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = counted("float32", "a53"), counted("float16", "a53")
+    assert counts_of(monkeypatch, lambda: first, lambda: second) == measurement.Counts((first, second))
+    broken = counts_of(monkeypatch, lambda: first, interrupt, lambda: second)
+    assert not broken.complete
+    assert broken.items[0] == first
+    with pytest.raises(KeyboardInterrupt):
+        counts_of(monkeypatch, interrupt)
+    with pytest.raises(EvaluationError, match="the guest died"):
+        counts_of(monkeypatch, lambda: first, fail)
 
 
 def test_agreement_by_hand() -> None:
@@ -213,6 +256,11 @@ def test_an_environment_that_is_there_is_taken(tmp_path: Path, monkeypatch: pyte
     assert first == again
     monkeypatch.setattr(environments, "_codename", lambda: "trixie")
     assert prepare_environment(tmp_path).folder != first.folder
+    for damage in ("", "[]", "{}", "{"):
+        (first.folder / "environment.json").write_text(damage)
+        monkeypatch.setattr(environments, "_codename", lambda: "bookworm")
+        with pytest.raises(EvaluationError, match=f"{first.folder} is damaged: remove that folder"):
+            prepare_environment(tmp_path)
 
 
 def test_a_compiler_that_fails(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def counts(machine: Emulator) -> dict[tuple[str, str, str], CoreCount]:
     lite = load_field(architectures=[ARCHITECTURE], precisions=["float32", "float16", "int8"], runtimes=["litert"])
     onnx = load_field(architectures=[ARCHITECTURE], precisions=["float32", "int8"], runtimes=["onnx"])
     found = count_candidates(machine, (*lite.candidates, *onnx.candidates), tuple(CORES.values()))
-    return {(item.subject.runtime.split()[0], item.subject.precision, item.core.name): item for item in found}
+    assert found.complete
+    return {(item.subject.runtime.split()[0], item.subject.precision, item.core.name): item for item in found.items}
 
 
 # AArch64 by hand, each line one instruction; x0 has the number of turns, x1 an address of 16 bytes.
@@ -194,7 +195,7 @@ def test_counts_repeat_in_another_process(machine: Emulator, counts: dict[tuple[
     lite = load_field(architectures=[ARCHITECTURE], precisions=["int8"], runtimes=["litert"])
     onnx = load_field(architectures=[ARCHITECTURE], precisions=["float32"], runtimes=["onnx"])
     again = count_candidates(machine, (*lite.candidates, *onnx.candidates), [CORES["a76"]])
-    for item in again:
+    for item in again.items:
         first = counts[item.subject.runtime.split()[0], item.subject.precision, "cortex-a76"]
         assert item.mean.total == pytest.approx(first.mean.total, rel=0.005)
 
