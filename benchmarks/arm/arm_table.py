@@ -27,6 +27,8 @@ def arm_text(run: Run, table: Callable[..., str]) -> str:
         "spread: largest less smallest of the rounds, relative to their median",
         "outputs: compared with this machine's, from the same file and the same version of the runtime",
     ]
+    if not run.complete:
+        lines.append("interrupted: what was finished is here")
     lines += [f"left out: {reason}" for reason in run.settings["skipped"]]
     return "\n".join(lines)
 

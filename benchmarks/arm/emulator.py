@@ -164,9 +164,13 @@ def emulator(tools: Tools, environment: Environment) -> Iterator[Emulator]:
 
     Raises:
         RuntimeMissingError: The compiler cannot compile the counter.
+        EvaluationError: The folder, or what is in it, cannot be written or read.
     """
-    with tempfile.TemporaryDirectory(prefix="ghostface-edge-arm-") as folder:
-        yield Emulator(tools, environment, Path(folder))
+    try:
+        with tempfile.TemporaryDirectory(prefix="ghostface-edge-arm-") as folder:
+            yield Emulator(tools, environment, Path(folder))
+    except OSError as error:
+        raise EvaluationError(f"the emulated machine's temporary files: {error}") from error
 
 
 def read_counts(text: str) -> dict[int, Tally]:

@@ -36,10 +36,12 @@ RUNTIMES = ("ai-edge-litert", "onnxruntime")
 _ALSO = ("onnx", "pytest")  # for the tests of the runtime, where the host has them
 _DEBIAN = ("python3", "libgomp1", "libstdc++6")
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_OS_RELEASE = Path("/etc/os-release")
 _GLIBC = (17, 24, 26, 27, 28, 31, 34, 35, 36)  # of manylinux tags (PEP 600), up to Debian 12's
 _LAYOUT = 1  # to be raised when folders are built differently
 _RECORD = "environment.json"
 _BUILD_SECONDS = 600.0
+_NETWORK = "the aarch64 environment is not there yet, and making it needs the network: "
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,11 @@ def prepare_environment(home: Path | None = None) -> Environment:
     folder = home / hashlib.sha256(identity.encode()).hexdigest()[:16]
     if not (folder / _RECORD).is_file():
         _build(folder, codename, packages)
-    record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-    return Environment(folder, codename, record["python"], packages)
+    try:
+        python = str(json.loads((folder / _RECORD).read_text(encoding="utf-8"))["python"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(f"the aarch64 environment in {folder} is damaged: remove that folder") from error
+    return Environment(folder, codename, python, packages)
 
 
 def _build(folder: Path, codename: str, packages: Mapping[str, str]) -> None:
@@ -122,6 +127,7 @@ def _unpack_system(work: Path, codename: str) -> str:
         "APT::Architecture": "arm64",
         "APT::Architectures": "arm64",
         "APT::Install-Recommends": "false",
+        "APT::Update::Error-Mode": "any",  # otherwise apt-get counts an update without network as one that succeeded
         "APT::Sandbox::User": "",  # its user may not read the cache of another
         "Acquire::Languages": "none",
         "Dir::State": state,
@@ -133,8 +139,8 @@ def _unpack_system(work: Path, codename: str) -> str:
         "Dir::Etc::sourceparts": "/dev/null",
     }
     apt_get = [apt, "-q", "-y", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
-    _call([*apt_get, "update"], "apt-get could not read the list of arm64 packages")
-    _call([*apt_get, "--download-only", "install", *_DEBIAN], "apt-get could not download Python for arm64")
+    _call([*apt_get, "update"], f"{_NETWORK}apt-get could not read the list of arm64 packages")
+    _call([*apt_get, "--download-only", "install", *_DEBIAN], f"{_NETWORK}apt-get could not download Python for arm64")
     root = work / "root"
     for package in sorted((state / "archives").glob("*.deb")):
         _call([unpack, "--extract", str(package), str(root)], f"dpkg-deb could not unpack {package.name}")
@@ -176,7 +182,7 @@ def _install_packages(work: Path, python: str, packages: Mapping[str, str]) -> N
         raise RuntimeMissingError(
             f"wheels for aarch64 need pip, which {sys.executable} has not: run -m ensurepip"
         ) from error
-    _call([*command, *wanted], "pip could not install the wheels for aarch64")
+    _call([*command, *wanted], f"{_NETWORK}pip could not install the wheels for aarch64")
 
 
 def _host_packages() -> dict[str, str]:
@@ -196,7 +202,7 @@ def _host_packages() -> dict[str, str]:
 def _codename() -> str:
     """The Debian release of this machine."""
     try:
-        text = Path("/etc/os-release").read_text(encoding="utf-8", errors="replace")
+        text = _OS_RELEASE.read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
@@ -238,5 +244,5 @@ def _call(command: Sequence[str], trouble: str) -> str:
         words = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         errors = [line for line in words if line.lower().startswith(("e:", "error"))] or words[-1:]
         reason = "; ".join(errors[:2]) or f"exit code {done.returncode}"
-        raise EvaluationError(f"{trouble} ({reason}). It needs the network once; later runs work without")
+        raise EvaluationError(f"{trouble}: {reason}")
     return done.stdout

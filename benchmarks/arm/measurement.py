@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghostface_edge.embedding import input_tensor
+from ghostface_edge.errors import EvaluationError
 from ghostface_edge.runtime import file_format
 from ghostface_edge.runtime.session import usable_cpus
 
@@ -162,10 +163,21 @@ class CoreCount:
         )
 
 
-def count_candidates(
-    emulator: Emulator, candidates: Sequence[Candidate], cores: Sequence[Core]
-) -> tuple[CoreCount, ...]:
-    """Count each model on each core, model by model.
+@dataclass(frozen=True)
+class Counts:
+    """Models on cores.
+
+    Attributes:
+        items: Model by model, core by core.
+        complete: False where Ctrl-C came; then what was finished is here.
+    """
+
+    items: tuple[CoreCount, ...]
+    complete: bool = True
+
+
+def count_candidates(emulator: Emulator, candidates: Sequence[Candidate], cores: Sequence[Core]) -> Counts:
+    """Count each model on each core.
 
     Counts do not depend on what runs beside, so that as many guests run at once as there are CPUs.
 
@@ -178,15 +190,19 @@ def count_candidates(
         EvaluationError: A guest failed.
         ModelError: A model does not run on this machine.
     """
+    jobs = [_Job(emulator.folder, candidate) for candidate in candidates]
     with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
-        jobs = [_Job(emulator.folder, candidate) for candidate in candidates]
         futures = [pool.submit(_count, emulator, job, core) for job in jobs for core in cores]
         try:
-            return tuple(future.result() for future in futures)
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+            return Counts(tuple(future.result() for future in futures))
+        except BaseException as error:
+            finished = [future for future in futures if not future.cancel() and future.done()]
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            items = tuple(future.result() for future in finished if future.exception() is None)
+            if not items:
+                raise
+            return Counts(items, complete=False)
 
 
 def count_run(
@@ -230,9 +246,10 @@ def count_run(
             "input": drawn_faces(_FACES).kind,
             "guest": guest,
             "skipped": list(field.skipped),
-            "problems": [f"{count.label}: {problem}" for count in counts for problem in count.problems],
+            "problems": [f"{count.label}: {problem}" for count in counts.items for problem in count.problems],
         },
-        rows=tuple(count.row() for count in counts),
+        rows=tuple(count.row() for count in counts.items),
+        complete=counts.complete,
     )
 
 
@@ -273,7 +290,12 @@ def per_inference(marks: Mapping[int, Tally], inferences: int, rounds: int) -> t
 
     A round has ``inferences`` between its first two marks and twice as many between the last two, so that what lies
     between two marks besides them falls out of the difference.
+
+    Raises:
+        EvaluationError: A mark is missing.
     """
+    if not set(range(3 * rounds)) <= set(marks):
+        raise EvaluationError(f"the counter noted {len(marks)} of {3 * rounds} marks: is QEMU built without plugins?")
     tallies = []
     for number in range(rounds):
         start, middle, end = (marks[3 * number + part] for part in range(3))

@@ -8,7 +8,7 @@ import click
 
 from ...notices import without_notices
 from ..options import SHORT_PRECISIONS, measured_options
-from ..output import answer, check_place, report, table
+from ..output import INTERRUPTED, answer, check_place, report, table
 from .latency import words
 
 
@@ -78,4 +78,6 @@ def arm(
     answer(run.to_dict(), tables.arm_text(run, table), as_json)
     for problem in run.settings["problems"]:
         report("error", problem)
+    if not run.complete:
+        return INTERRUPTED
     return 1 if run.settings["problems"] else 0

@@ -1,0 +1,306 @@
+"""Emulated cores for real: the counter against machine code by hand, the runtimes' kernels, this package's tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ghostface_edge.benchmarks.arm.core import CORES, Core
+from ghostface_edge.benchmarks.arm.emulator import Emulator, emulator, find_tools
+from ghostface_edge.benchmarks.arm.environment import Environment, prepare_environment
+from ghostface_edge.benchmarks.arm.instructions import CLASSES
+from ghostface_edge.benchmarks.arm.measurement import CoreCount, count_candidates
+from ghostface_edge.benchmarks.latency import load_field
+from ghostface_edge.card import ModelCard, write_card
+from ghostface_edge.errors import EvaluationError, RuntimeMissingError
+from ghostface_edge.runtime import load_session
+
+pytestmark = [
+    pytest.mark.arm,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="qemu-user emulates Linux, on Linux"),
+]
+
+ARCHITECTURE = "ghostfacenet-v1-0.5-2"
+RUNTIME_TESTS = Path(__file__).parents[2] / "ghostface_edge" / "runtime"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Built from nothing."""
+    try:
+        find_tools()
+        return prepare_environment(tmp_path_factory.mktemp("arm"))
+    except RuntimeMissingError as error:
+        pytest.skip(str(error))
+    except EvaluationError as error:
+        if "needs the network" not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def machine(environment: Environment) -> Iterator[Emulator]:
+    with emulator(find_tools(), environment) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def counts(machine: Emulator) -> dict[tuple[str, str, str], CoreCount]:
+    """By runtime, precision and core, of a narrow network with random weights."""
+    for package in ("ai_edge_litert", "onnxruntime", "onnx"):
+        pytest.importorskip(package)
+    lite = load_field(architectures=[ARCHITECTURE], precisions=["float32", "float16", "int8"], runtimes=["litert"])
+    onnx = load_field(architectures=[ARCHITECTURE], precisions=["float32", "int8"], runtimes=["onnx"])
+    found = count_candidates(machine, (*lite.candidates, *onnx.candidates), tuple(CORES.values()))
+    assert found.complete
+    return {(item.subject.runtime.split()[0], item.subject.precision, item.core.name): item for item in found.items}
+
+
+# AArch64 by hand, each line one instruction; x0 has the number of turns, x1 an address of 16 bytes.
+WORDS = [
+    (0x3DC00020, "load"),  # ldr q0, [x1]
+    (0xF9400022, "load"),  # ldr x2, [x1]
+    (0xF9000422, "store"),  # str x2, [x1, #8]
+    (0x4E20CC21, "float_multiply"),  # fmla v1.4s, v1.4s, v0.4s
+    (0x4E20CC42, "float_multiply"),  # fmla v2.4s, v2.4s, v0.4s
+    (0x1E210821, "float_multiply"),  # fmul s1, s1, s1
+    (0x4EA09C63, "int_multiply"),  # mul v3.4s, v3.4s, v0.4s
+    (0x9B027C42, "int_multiply"),  # mul x2, x2, x2
+    (0x4E20D484, "other"),  # fadd v4.4s, v4.4s, v0.4s
+]
+NEWER = [
+    (0x4E809405, "dot_product"),  # sdot v5.4s, v0.16b, v0.16b
+    (0x6E809406, "dot_product"),  # udot v6.4s, v0.16b, v0.16b
+    (0x4E400C07, "half_multiply"),  # fmla v7.8h, v0.8h, v0.8h
+]
+CALL = """
+import ctypes, mmap, sys
+words = [int(word, 16) for word in sys.argv[2:]]
+code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(b"".join(word.to_bytes(4, "little") for word in words))
+start = ctypes.addressof(ctypes.c_char.from_buffer(code))
+run = ctypes.CFUNCTYPE(None, ctypes.c_long, ctypes.c_void_p)(start)
+memory = ctypes.create_string_buffer(64)
+mark = ctypes.CDLL(None).syscall
+turns = int(sys.argv[1])
+for label, number in enumerate((turns, 2 * turns)):
+    mark(173, 0x67666163, 2 * label)
+    run(number, memory)
+    mark(173, 0x67666163, 2 * label + 1)
+"""
+
+
+@pytest.mark.parametrize("core", CORES.values(), ids=CORES)
+def test_the_counter_counts_what_runs(machine: Emulator, core: Core) -> None:
+    loop = WORDS + (NEWER if core.has_dot_product else [])
+    # subs x0, x0, #1; b.ne to the first word; ret
+    back = 0x54000001 | (-(len(loop) + 1) & 0x7FFFF) << 5
+    code = [*(word for word, _ in loop), 0xF1000400, back, 0xD65F03C0]
+    turns = 100000
+    marks = machine.run(core, ["-c", CALL, str(turns), *(f"{word:x}" for word in code)])
+    found = (marks[3] - marks[2]) - (marks[1] - marks[0])
+    for name in CLASSES:
+        wanted = turns * (sum(kind == name for _, kind in loop) + 2 * (name == "other"))
+        # the interpreter around the call does not do the very same twice; of these classes it has next to nothing
+        slack = 0 if name in ("float_multiply", "half_multiply", "dot_product") else 0.005 * turns
+        assert found.by_class[name] == pytest.approx(wanted, abs=slack), name
+
+
+@pytest.mark.parametrize("core", CORES.values(), ids=CORES)
+def test_the_guest_is_on_its_board(machine: Emulator, core: Core) -> None:
+    code = (
+        "import os, platform\n"
+        "cpus = open('/proc/cpuinfo').read()\n"
+        "assert platform.machine() == 'aarch64'\n"
+        f"assert cpus.count('CPU part\\t: {core.part:#05x}') == 4\n"
+        f"assert ('asimddp' in cpus) == {core.has_dot_product}\n"
+        "top = '/sys/devices/system/cpu/cpu3/cpufreq/cpuinfo_max_freq'\n"
+        f"assert int(open(top).read()) == {core.khz}\n"
+    )
+    machine.run(core, ["-c", code], counting=False)
+
+
+def test_a_guest_that_fails_says_why(machine: Emulator) -> None:
+    with pytest.raises(EvaluationError, match="cortex-a53: the emulated Python failed: KeyError: 'why'"):
+        machine.run(CORES["a53"], ["-c", "raise KeyError('why')"], counting=False)
+    # udf #0, which is undefined on every core
+    with pytest.raises(EvaluationError, match="killed by SIGILL"):
+        machine.run(CORES["a53"], ["-c", CALL, "1", "0"], counting=False)
+
+
+def test_nothing_is_wrong(counts: dict[tuple[str, str, str], CoreCount]) -> None:
+    assert len(counts) == 15
+    assert {item.label: item.problems for item in counts.values() if item.problems} == {}
+
+
+@pytest.mark.parametrize("core", CORES.values(), ids=CORES)
+def test_litert_int8_is_bit_identical(counts: dict[tuple[str, str, str], CoreCount], core: Core) -> None:
+    assert counts["ai_edge_litert", "int8", core.name].agreement.identical
+
+
+@pytest.mark.parametrize("runtime", ["ai_edge_litert", "onnxruntime"])
+def test_dot_products_where_the_core_has_them(counts: dict[tuple[str, str, str], CoreCount], runtime: str) -> None:
+    used = {core.name: counts[runtime, "int8", core.name].mean.by_class["dot_product"] for core in CORES.values()}
+    # The network has 10.7 million MACs, of which a dot product does 16; most are in convolutions that use them.
+    assert 100_000 < used["cortex-a76"] < 10.8e6 / 8
+    assert (used["cortex-a53"], used["cortex-a72"]) == (0, 0)
+    assert all(counts[runtime, "float32", core.name].mean.by_class["dot_product"] == 0 for core in CORES.values())
+
+
+def test_float_multiplications_are_those_of_the_network(counts: dict[tuple[str, str, str], CoreCount]) -> None:
+    """FMLA does four MACs of float32 or eight of float16; kernels waste some, and scale, so that there are more."""
+    for core in CORES.values():
+        found = counts["ai_edge_litert", "float32", core.name].mean.by_class["float_multiply"]
+        assert 10.72e6 / 4 < found < 1.5 * 10.72e6 / 4
+    assert 10.72e6 / 8 < counts["ai_edge_litert", "float16", "cortex-a76"].mean.by_class["half_multiply"] < 10.72e6 / 4
+
+
+def test_float16_is_computed_in_float16_where_that_exists(counts: dict[tuple[str, str, str], CoreCount]) -> None:
+    single, half = (
+        {core.name: counts["ai_edge_litert", form, core.name].mean for core in CORES.values()}
+        for form in ("float32", "float16")
+    )
+    assert half["cortex-a76"].total < 0.8 * single["cortex-a76"].total
+    for older in ("cortex-a53", "cortex-a72"):
+        assert half[older].total == pytest.approx(single[older].total, rel=0.005)
+        assert half[older].by_class["half_multiply"] == 0
+
+
+def test_float16_on_a76_against_float32(machine: Emulator) -> None:
+    """The float16 file, computed in float16, against the float32 file on this machine: cosine."""
+    lite = load_field(architectures=[ARCHITECTURE], precisions=["float32", "float16"], runtimes=["litert"])
+    single, half = lite.candidates
+    rng = np.random.default_rng(3)
+    # smooth pictures: noise, smoothed twice along both axes
+    pictures = rng.uniform(-1, 1, (3, 112, 112, 3)).astype(np.float32)
+    for _ in range(6):
+        pictures = sum(np.roll(pictures, step, axis) for axis in (1, 2) for step in (-1, 0, 1)) / 6
+    pictures = (pictures / np.abs(pictures).max()).astype(np.float32)
+    found, _ = both(machine, CORES["a76"], half.data, pictures)
+    wanted = np.concatenate([load_session(single.data, "single").run(picture[None])[0] for picture in pictures])
+    cosines = (found * wanted).sum(axis=1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
+    assert cosines.min() >= 0.9998
+    assert not np.array_equal(found, wanted)
+
+
+def test_counts_repeat_in_another_process(machine: Emulator, counts: dict[tuple[str, str, str], CoreCount]) -> None:
+    lite = load_field(architectures=[ARCHITECTURE], precisions=["int8"], runtimes=["litert"])
+    onnx = load_field(architectures=[ARCHITECTURE], precisions=["float32"], runtimes=["onnx"])
+    again = count_candidates(machine, (*lite.candidates, *onnx.candidates), [CORES["a76"]])
+    for item in again.items:
+        first = counts[item.subject.runtime.split()[0], item.subject.precision, "cortex-a76"]
+        assert item.mean.total == pytest.approx(first.mean.total, rel=0.005)
+
+
+def test_the_runtime_passes_its_tests_on_every_core(machine: Emulator, environment: Environment) -> None:
+    if "pytest" not in environment.packages:
+        pytest.skip("pytest is not a package of this environment")
+    # The guest has no h5py, and what mutates a file a thousand times takes too long there.
+    chosen = ["-k", "not mutation and not mutant", "-p", "no:cacheprovider", "-q", str(RUNTIME_TESTS)]
+
+    def tests(core: Core) -> None:
+        machine.run(core, ["-m", "pytest", *chosen], counting=False)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(tests, CORES.values()))
+
+
+def quantised_model(nodes: list[Any], weights: dict[str, NDArray[Any]], sides: list[int], card: ModelCard) -> bytes:
+    """An ONNX file of these nodes from ``input`` (1, *sides) to ``output``, with its card."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes,
+        "quantised",
+        [helper.make_tensor_value_info("input", kind, [1, *sides])],
+        [helper.make_tensor_value_info("output", kind, None)],
+        [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return write_card(model.SerializeToString(), card)
+
+
+def both(machine: Emulator, core: Core, data: bytes, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """What the core makes of inputs, and what this machine does."""
+    place = machine.folder / uuid4().hex
+    np.save(f"{place}.npy", inputs)
+    Path(f"{place}.model").write_bytes(data)
+    words = [f"{place}.{ending}" for ending in ("model", "npy", "npz")]
+    machine.run(core, ["-m", "ghostface_edge.benchmarks.arm.guest", *words, "0", "0"], counting=False)
+    session = load_session(data, "quantised", threads=1)
+    with np.load(f"{place}.npz") as saved:
+        return [saved["arr_0"], np.concatenate([session.run(each[None])[0] for each in inputs])]
+
+
+@pytest.mark.parametrize("core", CORES.values(), ids=CORES)
+def test_onnx_uint8_convolutions_are_bit_identical(
+    machine: Emulator, core: Core, make_card: Callable[..., ModelCard]
+) -> None:
+    onnx, rng = pytest.importorskip("onnx"), np.random.default_rng(1)
+    nodes, weights, last = [], {}, "input"
+    # full range, so that kernels that add pairs of products in 16 bits would overflow
+    for name, channels, group in (("whole", 24, 1), ("depthwise", 24, 24), ("point", 40, 1)):
+        inside = {"whole": 3, "depthwise": 1, "point": 24}[name]
+        shape = (channels, inside, *((1, 1) if name == "point" else (3, 3)))
+        kernel = rng.integers(-127, 128, shape).astype(np.int8)
+        weights.update(
+            {
+                f"{name}.w": kernel,
+                f"{name}.ws": rng.uniform(0.001, 0.01, channels).astype(np.float32),
+                f"{name}.wz": np.zeros(channels, np.int8),
+                f"{name}.s": np.float32(0.05 if last == "input" else 0.2),
+                f"{name}.z": np.uint8(128),
+            }
+        )
+        make = onnx.helper.make_node
+        nodes += [
+            make("QuantizeLinear", [last, f"{name}.s", f"{name}.z"], [f"{name}.q"]),
+            make("DequantizeLinear", [f"{name}.q", f"{name}.s", f"{name}.z"], [f"{name}.x"]),
+            make("DequantizeLinear", [f"{name}.w", f"{name}.ws", f"{name}.wz"], [f"{name}.k"], axis=0),
+            make("Conv", [f"{name}.x", f"{name}.k"], [f"{name}.y"], group=group, pads=[shape[2] // 2] * 4),
+        ]
+        last = f"{name}.y"
+    weights.update({"s": np.float32(0.3), "z": np.uint8(128)})
+    nodes += [
+        make("QuantizeLinear", [last, "s", "z"], ["q"]),
+        make("DequantizeLinear", ["q", "s", "z"], ["output"]),
+    ]
+    data = quantised_model(nodes, weights, [3, 20, 20], make_card(input_layout="NCHW"))
+    found, wanted = both(machine, core, data, rng.uniform(-6, 6, (3, 3, 20, 20)).astype(np.float32))
+    assert len(np.unique(wanted)) > 100
+    assert np.array_equal(found, wanted)
+
+
+def test_onnx_uint8_additions_differ_at_ties_alone(machine: Emulator, make_card: Callable[..., ModelCard]) -> None:
+    """All 65,536 pairs of uint8, with scales for which every other sum lies at a tie or, in float32, beside one."""
+    onnx = pytest.importorskip("onnx")
+    make, scales = onnx.helper.make_node, {"a": 0.1, "b": 0.3, "c": 0.2}
+    weights: dict[str, NDArray[Any]] = {f"{name}.s": np.float32(scale) for name, scale in scales.items()}
+    weights.update({"z": np.uint8(0), "axis": np.array([1, 1], np.int64)})
+    nodes = [make("Split", ["input", "axis"], ["a", "b"], axis=1)]
+    for name in "ab":
+        nodes += [
+            make("QuantizeLinear", [name, f"{name}.s", "z"], [f"{name}.q"]),
+            make("DequantizeLinear", [f"{name}.q", f"{name}.s", "z"], [f"{name}.x"]),
+        ]
+    nodes += [
+        make("Add", ["a.x", "b.x"], ["y"]),
+        make("QuantizeLinear", ["y", "c.s", "z"], ["q"]),
+        make("DequantizeLinear", ["q", "c.s", "z"], ["output"]),
+    ]
+    data = quantised_model(nodes, weights, [2, 256, 256], make_card(input_layout="NCHW"))
+    a, b = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
+    inputs = np.stack([0.1 * a, 0.3 * b])[None].astype(np.float32)
+    found, wanted = both(machine, CORES["a72"], data, inputs)
+    differ = (found != wanted)[0, 0]
+    twice = a + 3 * b  # the exact sum in steps of the result is half of this: odd numbers are ties
+    assert not differ[twice % 2 == 0].any()
+    assert np.abs(found - wanted).max() <= np.float32(0.2) * 1.0001
