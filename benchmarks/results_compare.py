@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ class ComparedRow:
         verdict: ``regression`` where the interval lies above the bound, ``worse`` where it lies above 1, ``better``
             where it lies below 1, ``no difference`` where all is 1, else ``may be chance``.
         differences: What else differs between the two, such as the runtime's version or the file.
-        flags: What is wrong with the figures, such as ``A: noisy``.
+        flags: Of both figures.
     """
 
     first: Subject
@@ -72,7 +72,7 @@ class ComparedRow:
     ratio: MedianRatio
     verdict: str
     differences: tuple[str, ...]
-    flags: tuple[str, ...]
+    flags: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,19 @@ class RunComparison:
         """Rows that became slower than the bound allows, chance apart."""
         return tuple(row for row in self.rows if row.verdict == "regression")
 
+    @property
+    def doubtful(self) -> tuple[ComparedRow, ...]:
+        """Regressions whose figures are flagged, other than as quick: another run may not have them."""
+        return tuple(row for row in self.regressions if {flag for flags in row.flags for flag in flags} - {"quick"})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "regressions": len(self.regressions), "interval": RATIO_METHOD}
+        return {
+            **asdict(self),
+            "regressions": len(self.regressions),
+            "doubtful": len(self.doubtful),
+            "interval": RATIO_METHOD,
+        }
 
     def table_rows(self) -> tuple[Sequence[str], list[Sequence[str]]]:
         """Header and rows of a table for people."""
@@ -128,11 +138,15 @@ class RunComparison:
                 f"{row.ratio.value:.3f}",
                 f"{row.ratio.low:.3f} to {row.ratio.high:.3f}" if row.ratio.low < row.ratio.high else "-",
                 row.verdict,
-                "; ".join((*row.flags, *row.differences)) or "-",
+                "; ".join((*_beside(row.flags), *row.differences)) or "-",
             ]
             for row in self.rows
         ]
         return ("subject", "figure", "A", "B", "B / A", "95 %", "verdict", "beside that"), rows
+
+
+def _beside(flags: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"{file}: {', '.join(names)}" for file, names in zip("AB", flags) if names]
 
 
 def compare(first: Run, second: Run, *, bound: float = BOUND) -> RunComparison:
@@ -262,10 +276,12 @@ def _compared(one: Row, other: Row, bound: float) -> ComparedRow | str:
         ratio,
         _verdict(ratio, bound),
         tuple(_differences(vars(one.subject), vars(other.subject))),
-        tuple(
-            f"{file}: {flag}" for file, row in (("A", one), ("B", other)) if row.summary for flag in row.summary.flags
-        ),
+        (_flags(one), _flags(other)),
     )
+
+
+def _flags(row: Row) -> tuple[str, ...]:
+    return () if row.summary is None else row.summary.flags
 
 
 def _verdict(ratio: MedianRatio, bound: float) -> str:
