@@ -28,6 +28,7 @@ RATIO_METHOD = (
     "Zou and Donner, Stat. Med. 27, 2008). They cover the scatter within the runs, not what differs from run to run"
 )
 
+_MEDIAN = "median, ms"
 _LONGEST = 64  # letters of a value in a warning
 
 Key = tuple[str, str, str, int, str]
@@ -181,7 +182,8 @@ def compare(first: Run, second: Run, *, bound: float = BOUND) -> RunComparison:
             "the two runs have no row in common that can be compared"
             + (f": {left_out[0].file}: {left_out[0].subject}: {left_out[0].reason}" if left_out else "")
         )
-    return RunComparison(first.kind, bound, tuple(rows), tuple(left_out), tuple(_warnings(first, second)))
+    warnings = tuple(_warnings(first, second, timed=any(row.figure == _MEDIAN for row in rows)))
+    return RunComparison(first.kind, bound, tuple(rows), tuple(left_out), warnings)
 
 
 def ratio_of_medians(first: Summary, second: Summary) -> MedianRatio:
@@ -189,8 +191,8 @@ def ratio_of_medians(first: Summary, second: Summary) -> MedianRatio:
 
     The interval is that of the difference of their logarithms: MOVER, the method of variance estimates recovery
     (G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general approach", Stat. Med.
-    27, 2008), which takes the distance of each median to the end of its own 95 % interval for the width of
-    its error on that side. Samples are not needed.
+    27, 2008), which takes the distance of each median to the end of its own 95 % interval for the width of its error on
+    that side. Samples are not needed.
 
     Raises:
         EvaluationError: A median, or an end of its interval, is 0 or less.
@@ -257,7 +259,7 @@ def _left_out(file: str, rows: Sequence[Row], taken: Sequence[Row], *, alone: bo
 def _compared(one: Row, other: Row, bound: float) -> ComparedRow | str:
     """The comparison, or why there is none."""
     if one.summary is not None and other.summary is not None:
-        figure, values = "median, ms", (one.summary.p50, other.summary.p50)
+        figure, values = _MEDIAN, (one.summary.p50, other.summary.p50)
         try:
             ratio = ratio_of_medians(one.summary, other.summary)
         except EvaluationError as error:
@@ -294,11 +296,11 @@ def _verdict(ratio: MedianRatio, bound: float) -> str:
     return "no difference" if ratio.low == ratio.high == 1 else "may be chance"
 
 
-def _warnings(first: Run, second: Run) -> Iterator[str]:
-    if not _same_machine(first.device, second.device):
+def _warnings(first: Run, second: Run, *, timed: bool) -> Iterator[str]:
+    if timed and not _same_machine(first.device, second.device):
         yield "these are two devices: the ratios are those of the devices, not of two versions of the software"
     for file, run in (("A", first), ("B", second)):
-        if run.device.emulated is not None:
+        if timed and run.device.emulated is not None:
             yield f"{file} ran on an emulated device ({run.device.emulated}), whose times say nothing about a real one"
         if not run.complete:
             yield f"{file} was interrupted: it holds the samples up to then"
