@@ -6,11 +6,13 @@ from .samples import BUSY, DRIFTING, LEAST, NOISY, SECONDS
 
 FLAGS = {
     "quick": f"fewer samples than the {LEAST:,}, or less than the {SECONDS:g} s, of a full run",
-    "noisy": f"rounds differ by more than {100 * NOISY:g} % of the median: another run may give another median",
-    "noisy-ratio": f"the interval of the ratio is wider than {100 * NOISY:g} % of it: another run may give another ratio",
+    "noisy": f"rounds differ by more than {100 * NOISY:g} % of the median between their 10th and 90th percentile: "
+    "another run may give another median",
+    "noisy-ratio": f"the interval of the ratio is wider than {100 * NOISY:g} % of it: another run may give "
+    "another ratio",
     "drifting": f"the second half of the samples differs from the first by more than {100 * DRIFTING:g} %",
-    "busy": f"from more than {100 * BUSY:g} % of the calls the system took a CPU away for other programs: see the "
-    "median alone",
+    "busy": f"from more than {100 * BUSY:g} % of the calls the system took a CPU away for other programs: of the "
+    "times, believe the median alone",
     "warming": "calls were still getting faster when the time for warming up was over",
     "throttled": "the device slowed down for heat, for its power supply, or because the container's share was used up",
     "emulated": "no real device ran this, and these milliseconds are of none",
@@ -48,8 +50,11 @@ FIGURES = {
     "random_weights": "Whether the network has random weights in place of trained ones: its cost is the same, its "
     "embeddings mean nothing.",
     "cpu_ms": "CPU time of one call, of all its threads together, milliseconds.",
-    "ratio_to_first": "Time over that of the first row, from the rounds in which both ran, with its 95 % interval: it "
-    "holds better than the ratio of the two medians, because what slowed the device down slowed both down.",
+    "undisturbed_p50": "Median of the calls from which the system did not take the CPU away, milliseconds.",
+    "disturbed_share": "Share of the calls from which it did, to let other programs run.",
+    "ratio_to_first": "Time over that of the first row, of undisturbed calls, from the rounds in which both had some, "
+    "with its 95 % interval: it holds better than the ratio of the two medians, because what slowed the device down "
+    "slowed both down.",
     "cold_start.starts": "New processes that were started, one after the other, with the file in the system's cache. "
     "Of what follows: the median over them, and the least and most.",
     "cold_start.import_ms": "Until NumPy, this package and the runtime were imported, milliseconds.",
@@ -65,7 +70,7 @@ FIGURES = {
     "added_high_ms": "Upper end.",
     "frames_per_second": "Pictures over seconds of the whole way, one picture at a time.",
     "faces": "Faces that were found; in a pipeline, how many pictures have so many faces.",
-    "ratio": "Time over that of the first row of the group, from the rounds in which both ran, with its 95 % interval.",
+    "ratio": "Time over that of the first row of the group, in the same rounds, with its 95 % interval.",
     "cosine": "Least cosine of the embeddings to those of the first row, or of the machine that emulates: 1 where they "
     "are the same.",
     "skipped": "Why there are no figures of somebody.",

@@ -73,4 +73,4 @@ def _counts(rows: Sequence[Row], labels: RowLabels) -> _Bars:
         )
         for subject, count in counts
     ]
-    return bars, names, f"million {unit}", f"Million {unit}. Shorter is better."
+    return bars, names, f"million {unit}", f"Million {unit}: counts, and no times. Shorter is better."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ RATIO_METHOD = (
     "Zou and Donner, Stat. Med. 27, 2008). They cover the scatter within the runs, not what differs from run to run"
 )
 
+_MEDIAN = "median, ms"
 _LONGEST = 64  # letters of a value in a warning
 
 Key = tuple[str, str, str, int, str]
@@ -62,7 +63,7 @@ class ComparedRow:
         verdict: ``regression`` where the interval lies above the bound, ``worse`` where it lies above 1, ``better``
             where it lies below 1, ``no difference`` where all is 1, else ``may be chance``.
         differences: What else differs between the two, such as the runtime's version or the file.
-        flags: What is wrong with the figures, such as ``A: noisy``.
+        flags: Of both figures.
     """
 
     first: Subject
@@ -72,7 +73,7 @@ class ComparedRow:
     ratio: MedianRatio
     verdict: str
     differences: tuple[str, ...]
-    flags: tuple[str, ...]
+    flags: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,19 @@ class RunComparison:
         """Rows that became slower than the bound allows, chance apart."""
         return tuple(row for row in self.rows if row.verdict == "regression")
 
+    @property
+    def doubtful(self) -> tuple[ComparedRow, ...]:
+        """Regressions whose figures are flagged, other than as quick: another run may not have them."""
+        return tuple(row for row in self.regressions if {flag for flags in row.flags for flag in flags} - {"quick"})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "regressions": len(self.regressions), "interval": RATIO_METHOD}
+        return {
+            **asdict(self),
+            "regressions": len(self.regressions),
+            "doubtful": len(self.doubtful),
+            "interval": RATIO_METHOD,
+        }
 
     def table_rows(self) -> tuple[Sequence[str], list[Sequence[str]]]:
         """Header and rows of a table for people."""
@@ -128,11 +139,15 @@ class RunComparison:
                 f"{row.ratio.value:.3f}",
                 f"{row.ratio.low:.3f} to {row.ratio.high:.3f}" if row.ratio.low < row.ratio.high else "-",
                 row.verdict,
-                "; ".join((*row.flags, *row.differences)) or "-",
+                "; ".join((*_beside(row.flags), *row.differences)) or "-",
             ]
             for row in self.rows
         ]
         return ("subject", "figure", "A", "B", "B / A", "95 %", "verdict", "beside that"), rows
+
+
+def _beside(flags: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"{file}: {', '.join(names)}" for file, names in zip("AB", flags) if names]
 
 
 def compare(first: Run, second: Run, *, bound: float = BOUND) -> RunComparison:
@@ -167,7 +182,8 @@ def compare(first: Run, second: Run, *, bound: float = BOUND) -> RunComparison:
             "the two runs have no row in common that can be compared"
             + (f": {left_out[0].file}: {left_out[0].subject}: {left_out[0].reason}" if left_out else "")
         )
-    return RunComparison(first.kind, bound, tuple(rows), tuple(left_out), tuple(_warnings(first, second)))
+    warnings = tuple(_warnings(first, second, timed=any(row.figure == _MEDIAN for row in rows)))
+    return RunComparison(first.kind, bound, tuple(rows), tuple(left_out), warnings)
 
 
 def ratio_of_medians(first: Summary, second: Summary) -> MedianRatio:
@@ -175,8 +191,8 @@ def ratio_of_medians(first: Summary, second: Summary) -> MedianRatio:
 
     The interval is that of the difference of their logarithms: MOVER, the method of variance estimates recovery
     (G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general approach", Stat. Med.
-    27, 2008), which takes the distance of each median to the end of its own 95 % interval for the width of
-    its error on that side. Samples are not needed.
+    27, 2008), which takes the distance of each median to the end of its own 95 % interval for the width of its error on
+    that side. Samples are not needed.
 
     Raises:
         EvaluationError: A median, or an end of its interval, is 0 or less.
@@ -243,7 +259,7 @@ def _left_out(file: str, rows: Sequence[Row], taken: Sequence[Row], *, alone: bo
 def _compared(one: Row, other: Row, bound: float) -> ComparedRow | str:
     """The comparison, or why there is none."""
     if one.summary is not None and other.summary is not None:
-        figure, values = "median, ms", (one.summary.p50, other.summary.p50)
+        figure, values = _MEDIAN, (one.summary.p50, other.summary.p50)
         try:
             ratio = ratio_of_medians(one.summary, other.summary)
         except EvaluationError as error:
@@ -262,10 +278,12 @@ def _compared(one: Row, other: Row, bound: float) -> ComparedRow | str:
         ratio,
         _verdict(ratio, bound),
         tuple(_differences(vars(one.subject), vars(other.subject))),
-        tuple(
-            f"{file}: {flag}" for file, row in (("A", one), ("B", other)) if row.summary for flag in row.summary.flags
-        ),
+        (_flags(one), _flags(other)),
     )
+
+
+def _flags(row: Row) -> tuple[str, ...]:
+    return () if row.summary is None else row.summary.flags
 
 
 def _verdict(ratio: MedianRatio, bound: float) -> str:
@@ -278,11 +296,11 @@ def _verdict(ratio: MedianRatio, bound: float) -> str:
     return "no difference" if ratio.low == ratio.high == 1 else "may be chance"
 
 
-def _warnings(first: Run, second: Run) -> Iterator[str]:
-    if not _same_machine(first.device, second.device):
+def _warnings(first: Run, second: Run, *, timed: bool) -> Iterator[str]:
+    if timed and not _same_machine(first.device, second.device):
         yield "these are two devices: the ratios are those of the devices, not of two versions of the software"
     for file, run in (("A", first), ("B", second)):
-        if run.device.emulated is not None:
+        if timed and run.device.emulated is not None:
             yield f"{file} ran on an emulated device ({run.device.emulated}), whose times say nothing about a real one"
         if not run.complete:
             yield f"{file} was interrupted: it holds the samples up to then"

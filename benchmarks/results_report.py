@@ -101,7 +101,7 @@ def _overview(runs: Sequence[NamedRun]) -> str:
     rows = [
         (
             f"{number}. {item.run.kind}",
-            (_device_name(item.run), *([f"emulating {item.run.device.emulated}"] if item.run.device.emulated else [])),
+            (_device_name(item.run), *([f"emulated: {item.run.device.emulated}"] if item.run.device.emulated else [])),
             _date(item.run),
             f"{len(item.run.rows):,}",
             ", ".join(_marks(item.run)) or "none",

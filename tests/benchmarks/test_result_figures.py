@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from made_runs import row, run
+from made_runs import DEVICE, row, run
 
 from ghostface_edge.benchmarks.result_figures import Count, counted, flat, spread
 from ghostface_edge.benchmarks.result_terms import FIGURES, figure_term
@@ -77,6 +78,9 @@ def test_counts_are_compared_exactly() -> None:
     assert item.ratio.low == item.ratio.value == item.ratio.high == pytest.approx(1.15)
     assert compare(first, second).table_rows()[1][0][5] == "-"  # counts have no interval
     assert compare(first, first).rows[0].verdict == "no difference"
+    elsewhere = replace(second, device=replace(DEVICE, cpu="another host", emulated="qemu-user 7.2"))
+    warnings = compare(first, elsewhere).warnings  # counts are the same on every host
+    assert warnings == ("device, cpu: Cortex-A72 against another host", "device, emulated: none against qemu-user 7.2")
     with pytest.raises(EvaluationError, match="neither a median nor a count"):
         compare(first, run(row(10), kind="arm"))
     with pytest.raises(EvaluationError, match="neither a median nor a count"):

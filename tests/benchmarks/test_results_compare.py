@@ -250,8 +250,20 @@ def test_one_device_with_other_versions_is_one_device() -> None:
 
 def test_flags_stand_beside_the_ratio() -> None:
     first = run(replace(row(), summary=summary(flags=("quick", "noisy"))))
-    (item,) = compare(first, run(replace(row(), summary=summary(flags=("throttled",))))).rows
-    assert item.flags == ("A: quick", "A: noisy", "B: throttled")
+    found = compare(first, run(replace(row(), summary=summary(flags=("throttled",)))))
+    (item,) = found.rows
+    assert item.flags == (("quick", "noisy"), ("throttled",))
+    assert found.table_rows()[1][0][-1] == "A: quick, noisy; B: throttled"
+    assert not found.doubtful
+
+
+@pytest.mark.parametrize(
+    ("flags", "doubtful"), [((), 0), (("quick",), 0), (("noisy",), 1), (("quick", "throttled"), 1)]
+)
+def test_a_regression_of_flagged_figures_is_one_that_may_not_come_again(flags: tuple[str, ...], doubtful: int) -> None:
+    found = compare(run(row(10)), run(replace(row(), summary=summary(20, flags=flags))))
+    assert len(found.regressions) == 1
+    assert len(found.doubtful) == found.to_dict()["doubtful"] == doubtful
 
 
 def test_runs_without_conditions_are_compared() -> None:

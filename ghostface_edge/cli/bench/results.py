@@ -37,6 +37,9 @@ def compare(first: str, second: str, bound: float, as_json: bool) -> int:
         report("warning", warning)
     for row in found.left_out:
         report("note", f"not compared, {row.file}: {row.subject}: {row.reason}")
+    if found.doubtful:
+        doubtful = count(len(found.doubtful), "regression")
+        report("warning", f"{doubtful} with figures that are flagged: run both again, on a calm device, to be sure")
     if as_json:
         emit(found.to_dict())
     else:

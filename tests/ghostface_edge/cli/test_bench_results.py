@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import DEVICE, row
+from made_runs import DEVICE, row, summary
 from made_runs import run as made
 
 Save = Callable[..., Path]
@@ -58,6 +58,16 @@ def test_a_regression_is_exit_code_1(run: Any, save: Save) -> None:
     assert document.code == 1
     assert document.json["regressions"] == 1
     assert document.json["warnings"] == ["device, versions.numpy: 2.1.0 against 2.2.0"]
+
+
+def test_a_regression_of_noisy_figures_is_said_to_be_one(run: Any, save: Save) -> None:
+    noisy = replace(row(20), summary=summary(20, flags=("noisy",)))
+    done = run("bench", "compare", save("a.json", made()), save("b.json", made(noisy)))
+    assert done.code == 1
+    assert done.err == (
+        "warning: 1 regression with figures that are flagged: run both again, on a calm device, to be sure\n"
+    )
+    assert "B: noisy" in done.out
 
 
 @pytest.mark.parametrize("bound", ["0.5", "nan", "inf", "much"])
