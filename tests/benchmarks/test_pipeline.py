@@ -260,8 +260,7 @@ def _same(steps: Any, faces: Sequence[Face]) -> None:
         assert np.array_equal(embedding, face.embedding)
 
 
-@pytest.mark.parametrize("runtime", ["onnx", "litert"])
-@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(("runtime", "flip"), [("onnx", True), ("litert", False)])
 def test_the_steps_are_the_engines(shared: Path, real_models: ModelStore, runtime: str, flip: bool) -> None:
     pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[runtime])
     engine = FaceEngine(store=real_models, runtime=runtime, threads=1, flip=flip)
