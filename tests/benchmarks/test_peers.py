@@ -225,7 +225,7 @@ def test_a_missing_scrfd(real_models: ModelStore, photo: Path, tmp_path: Path) -
 
 @pytest.fixture
 def packs(shared: Path, checkpoint: Path, tmp_path: Path) -> Path:
-    """A folder as InsightFace keeps it: SCRFD with our embedder in place of its own; and a pack without a detector."""
+    """A folder as InsightFace keeps it: SCRFD with our embedder, and a pack without a detector."""
     for name in ("mixed", "headless"):
         (tmp_path / "models" / name).mkdir(parents=True)
     made = convert(checkpoint, tmp_path / "made", to="onnx", layout="NCHW", prelu="native")
