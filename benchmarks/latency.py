@@ -270,13 +270,15 @@ def _row(
     item: Candidate, samples: Mapping[Subject, Samples], cold: ColdStart, first: Subject, flags: Sequence[str]
 ) -> Row:
     found = samples[item.subject]
-    cpu = found.cpu_seconds
+    cpu, undisturbed = found.cpu_seconds, found.undisturbed_seconds
     ratio = None if item.subject == first else found.ratio(samples[first])
     figures: dict[str, Any] = {
         "file": item.file,
         "file_bytes": len(item.data),
         "random_weights": item.session.card.licence == WEIGHTS,
         "cpu_ms": None if cpu is None else 1e3 * cpu,
+        "undisturbed_p50": None if undisturbed is None else 1e3 * undisturbed,
+        "disturbed_share": float(found.disturbed.mean()),
         "ratio_to_first": None if ratio is None else ratio.to_dict(),
         "cold_start": cold.to_dict(),
     }
