@@ -26,9 +26,15 @@ detect embed verify convert inspect doctor
 gallery:enroll gallery:search gallery:list gallery:remove gallery:export gallery:import
 models:list models:pull models:add models:verify models:remove models:path
 card:add eval:lfw
+bench:macs bench:latency bench:pipeline bench:peers
 """
-DETECTOR_OPTIONS = {"detect": {"--detector", "--runtime"}, "models path": {"--runtime"}}
-ENGINE_VERBS = ("embed", "verify", "gallery enroll", "gallery search", "eval lfw", "doctor")
+SOME_OPTIONS = {
+    "detect": {"--detector", "--runtime"},
+    "models path": {"--runtime"},
+    "bench latency": {"--runtime"},
+    "bench peers": {"--model"},
+}
+ENGINE_VERBS = ("embed", "verify", "gallery enroll", "gallery search", "eval lfw", "doctor", "bench pipeline")
 
 
 def _verbs(group: click.Group = program, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -51,9 +57,7 @@ def test_every_verb_takes_the_common_options() -> None:
     for name, command in _verbs():
         assert {"--json", "--threads", "--verbose", "-v"} <= _options(command), name
         engine = {"--model", "--detector", "--runtime", "--flip"}
-        assert _options(command) & engine == (engine if name in ENGINE_VERBS else DETECTOR_OPTIONS.get(name, set())), (
-            name
-        )
+        assert _options(command) & engine == (engine if name in ENGINE_VERBS else SOME_OPTIONS.get(name, set())), name
 
 
 def test_threads_are_accepted_where_nothing_runs(run: Runner, empty_store: Path) -> None:
