@@ -259,6 +259,7 @@ def test_a_system_without_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
         ("board", None, "device.board must be a text"),
         ("features", ["avx", 2], "device.features must be a list of texts"),
         ("clusters", [{"cpus": [0]}], r"device.clusters\[0\].max_mhz is missing"),
+        ("clusters", [{"cpus": [0.5], "max_mhz": None}], r"device.clusters\[0\].cpus must be a list of whole numbers"),
         ("clusters", [3], r"device.clusters\[0\] is no JSON object"),
         ("memory_mb", 1.5, "device.memory_mb must be a whole number"),
         ("cpu_limit", "2", "device.cpu_limit must be a number"),

@@ -164,10 +164,10 @@ def test_what_cannot_run_is_left_out_with_a_reason(network: RandomModel, files: 
     field = load_field([files["int8.onnx"]], architectures=[NAME], precisions=["dynamic"], runtimes=["litert", "onnx"])
     assert [item.subject.precision for item in field.candidates] == ["int8", "dynamic"]
     (reason,) = field.skipped
-    assert f"dynamic does not exist for {NAME} as .onnx" in reason
+    assert reason.startswith(f"{NAME} dynamic on onnx: dynamic does not exist for {NAME} as .onnx")
     field = load_field([files["int8.onnx"], files["int8.tflite"]], runtimes=["litert"])
     assert len(field.candidates) == 1
-    assert field.skipped == ("int8.onnx runs on onnx, which was not asked for or is not installed",)
+    assert field.skipped == ("int8.onnx: it runs on onnx, which was not asked for or is not installed",)
 
 
 def test_a_runtime_that_is_missing(network: RandomModel, monkeypatch: pytest.MonkeyPatch) -> None:
