@@ -91,7 +91,7 @@ class EmbeddingPeers:
         return self._contender(_TENSORFLOW, BareTFLiteSession(path, self._card, self._threads), path)
 
     def _converted(self, folder: str, **options: object) -> Path:
-        return convert(self._source, self._folder / folder, **options).path  # type: ignore[arg-type]
+        return Path(convert(self._source, self._folder / folder, **options).path)
 
     def _contender(self, form: str, session: Session, path: Path) -> Contender:
         embedder = Embedder(session)

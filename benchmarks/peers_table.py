@@ -22,8 +22,8 @@ def peers_text(run: Run, table: Callable[..., str]) -> str:
         f"{run.created}, {run.device.describe()}",
         libraries,
         f"before: {before.describe()}; after: {after.describe()}",
-        f"input: {settings['photo']}, {settings['width']} x {settings['height']} pixels, all at once and as crops; "
-        f"{threads}; those of a group took turns",
+        f"input: {settings['photo']}, {settings['width']} x {settings['height']} pixels, embedders get its "
+        f"aligned faces; {threads}; those of a group took turns",
         "Milliseconds (p50 with its 95 % interval; ratio of p50 to the first row of the group, from paired rounds)",
     ]
     for group, title in _TITLES.items():
@@ -35,7 +35,9 @@ def peers_text(run: Run, table: Callable[..., str]) -> str:
             lines.append(table((*_HEADER, _RESULT[group]), [_cells(row, _RESULT[group]) for row in timed]))
         lines += [f"skipped: {row.subject.name}: {row.figures['skipped']}" for row in rows if row.summary is None]
     seen = dict.fromkeys(flag for row in run.rows for flag in _flags(row))
-    lines += ["", "cosine: the least between its embeddings and those of the first row: 1 where they are the same"]
+    lines.append("")
+    if any("cosine" in row.figures for row in run.rows):
+        lines.append("cosine: the least between its embeddings and those of the first row: 1 where they are the same")
     lines += [f"{flag}: {FLAGS[flag]}" for flag in seen]
     lines += [f"throttled by: {reason}" for reason in settings["throttled"]]
     return "\n".join(lines)

@@ -30,7 +30,7 @@ from ghostface_edge.types import Detection, Face, ModelIdentity, Template
 
 from .device import Condition, Device
 from .run_file import Row, Run
-from .samples import LEAST, QUICK_LEAST, QUICK_SECONDS, SECONDS, Samples, Subject, warmed_up
+from .samples import LEAST, QUICK_LEAST, QUICK_SECONDS, SECONDS, Samples, Subject, preemptions, warmed_up
 from .shots import Shot, Shots, source
 
 ENGINE, WHOLE = "FaceEngine.faces", "whole"
@@ -41,6 +41,20 @@ _BY_FACE = ("align", "embed", "match")
 """Steps whose work is in proportion to the faces; the others look at the whole picture."""
 
 _RESAMPLES, _SEED = 2000, 0
+_FEW_PAIRS = 10
+
+
+@dataclass(frozen=True)
+class Lap:
+    """One part of a picture's way.
+
+    Attributes:
+        seconds: What it took.
+        disturbed: Whether the system took the CPU away meanwhile, to let another program run.
+    """
+
+    seconds: float
+    disturbed: bool
 
 
 @dataclass(frozen=True)
@@ -48,12 +62,12 @@ class Steps:
     """One picture's way, step by step.
 
     Attributes:
-        seconds: What each step took, by its name; no alignment, embedding or search where there is no face.
+        laps: Each step by its name; no alignment, embedding or search where there is no face.
         detections: The faces, largest first.
         embeddings: (N, D) float32, in the same order.
     """
 
-    seconds: Mapping[str, float]
+    laps: Mapping[str, Lap]
     detections: tuple[Detection, ...]
     embeddings: NDArray[np.float32]
 
@@ -63,13 +77,13 @@ class AtOnce:
     """One picture's way through the engine.
 
     Attributes:
-        engine: Seconds of :meth:`FaceEngine.faces`.
+        engine: :meth:`FaceEngine.faces`.
         whole: The same, and the searches for its faces.
         faces: What it found.
     """
 
-    engine: float
-    whole: float
+    engine: Lap
+    whole: Lap
     faces: tuple[Face, ...]
 
 
@@ -90,39 +104,45 @@ class Pipeline:
 
     def step_by_step(self, shot: Shot) -> Steps:
         """The parts of the engine one by one, with the arguments that the engine gives them."""
-        engine, clock = self._engine, self._clock
-        seconds: dict[str, float] = {}
-        start = clock()
+        engine = self._engine
+        laps: dict[str, Lap] = {}
+        lap = self._watch()
         image = engine.open(source(shot))
-        seconds[self._step] = clock() - start
-        start = clock()
+        laps[self._step] = lap()
+        lap = self._watch()
         found: Sequence[Detection] = engine.detector.detect(image)
-        seconds["detect"] = clock() - start
+        laps["detect"] = lap()
         # The engine's order, which decides about the rows of a batch. That it sorts is its own time.
         found = tuple(sorted(found, key=lambda item: -item.box.area))
         if not found:
-            return Steps(seconds, (), np.empty((0, engine.card.embedding_size), dtype=np.float32))
-        start = clock()
+            return Steps(laps, (), np.empty((0, engine.card.embedding_size), dtype=np.float32))
+        lap = self._watch()
         crops = np.stack([align(image, item.landmarks, size=engine.embedder.crop_size) for item in found])
-        seconds["align"] = clock() - start
-        start = clock()
+        laps["align"] = lap()
+        lap = self._watch()
         embeddings = engine.embedder.embed(crops)
-        seconds["embed"] = clock() - start
+        laps["embed"] = lap()
         templates = [Template(embedding, engine.model) for embedding in embeddings]
-        start = clock()
+        lap = self._watch()
         for template in templates:
             self._gallery.search(template)
-        seconds["match"] = clock() - start
-        return Steps(seconds, found, embeddings)
+        laps["match"] = lap()
+        return Steps(laps, found, embeddings)
 
     def at_once(self, shot: Shot) -> AtOnce:
         """What a user writes: the faces of a picture, and a search for each."""
-        start = self._clock()
+        lap = self._watch()
         faces = self._engine.faces(source(shot))
-        found = self._clock()
+        engine = lap()
         for face in faces:
             self._gallery.search(face)
-        return AtOnce(found - start, self._clock() - start, faces)
+        return AtOnce(engine, lap(), faces)
+
+    def _watch(self) -> Callable[[], Lap]:
+        """Starts the clock; what it returns reads it."""
+        taken = preemptions()
+        start = self._clock()
+        return lambda: Lap(self._clock() - start, preemptions() != taken)
 
 
 def measure_pipeline(
@@ -283,57 +303,65 @@ def _rows(
     subject: Subject, rounds: Sequence[Sequence[_Pass]], first: str, flags: Sequence[str], complete: bool
 ) -> tuple[Row, ...]:
     steps = (first, "detect", *_BY_FACE)
-    stages: dict[str, list[list[float]]] = {
-        name: [[steps.seconds[name] for steps, _ in passes if name in steps.seconds] for passes in rounds]
-        for name in steps
+    stages: dict[str, list[list[Lap]]] = {
+        name: [[way.laps[name] for way, _ in passes if name in way.laps] for passes in rounds] for name in steps
     }
     stages[ENGINE] = [[at_once.engine for _, at_once in passes] for passes in rounds]
     stages[WHOLE] = [[at_once.whole for _, at_once in passes] for passes in rounds]
     for name in _BY_FACE:
         stages[name + _PER_FACE] = [
-            [steps.seconds[name] / len(steps.detections) for steps, _ in passes if name in steps.seconds]
-            for passes in rounds
+            [_shared(way.laps[name], len(way.detections)) for way, _ in passes if name in way.laps] for passes in rounds
         ]
     stages[WHOLE + _PER_FACE] = [
-        [at_once.whole / len(at_once.faces) for _, at_once in passes if at_once.faces] for passes in rounds
+        [_shared(at_once.whole, len(at_once.faces)) for _, at_once in passes if at_once.faces] for passes in rounds
     ]
-    total = sum(map(sum, stages[WHOLE]))
+    totals = {name: sum(lap.seconds for laps in stages[name] for lap in laps) for name in (*steps, WHOLE)}
     rows = []
-    for name, values in stages.items():
-        if not any(values):  # no picture has a face
+    for name, laps_of_rounds in stages.items():
+        if not any(laps_of_rounds):  # no picture has a face
             continue
         samples = Samples(replace(subject, stage=name))
         samples.complete = complete
-        for part in filter(None, values):
-            samples.add(part)
+        for laps in filter(None, laps_of_rounds):
+            samples.add([lap.seconds for lap in laps], disturbed=[lap.disturbed for lap in laps])
         figures: dict[str, Any] = {}
-        if name in steps and total:
-            figures["share"] = sum(map(sum, values)) / sum(sum(map(sum, stages[step])) for step in steps)
+        if name in steps:
+            figures["share"] = totals[name] / sum(totals[step] for step in steps)
         if name == ENGINE:
             figures.update(_added(rounds))
-        if name == WHOLE and total:
-            figures["frames_per_second"] = sum(map(len, values)) / total
+        if name == WHOLE:
+            figures["frames_per_second"] = len(samples) / totals[WHOLE]
             figures["faces"] = dict(sorted(Counter(str(len(item.faces)) for _, item in rounds[-1]).items()))
         rows.append(Row(samples.subject, samples.summary(*flags), figures))
     return tuple(rows)
 
 
+def _shared(lap: Lap, faces: int) -> Lap:
+    return replace(lap, seconds=lap.seconds / faces)
+
+
 def _added(rounds: Sequence[Sequence[_Pass]]) -> dict[str, Any]:
-    """What the engine adds to its steps on the same picture: the median, milliseconds, and its 95 % interval."""
-    pairs = [
-        (at_once.engine, sum(value for name, value in steps.seconds.items() if name != "match"))
-        for passes in rounds
-        for steps, at_once in passes
-    ]
+    """What the engine adds to its steps on the same picture: the median, milliseconds, and its 95 % interval.
+
+    Of pictures on whose two ways no other program was let in, where there are enough of them.
+    """
+    found = []
+    for way, at_once in (both for passes in rounds for both in passes):
+        parts = [lap for name, lap in way.laps.items() if name != "match"]
+        disturbed = at_once.engine.disturbed or any(lap.disturbed for lap in parts)
+        found.append((at_once.engine.seconds, sum(lap.seconds for lap in parts), disturbed))
+    pairs = [(engine, steps) for engine, steps, disturbed in found if not disturbed]
+    if len(pairs) < _FEW_PAIRS:
+        pairs = [(engine, steps) for engine, steps, _ in found]
     added = np.array([engine - steps for engine, steps in pairs]) * 1e3
     drawn = np.random.default_rng(_SEED).integers(0, len(added), (_RESAMPLES, len(added)), dtype=np.int32)
     low, high = np.percentile(np.median(added[drawn], axis=1), (2.5, 97.5))
-    steps_ms = float(np.median([steps for _, steps in pairs])) * 1e3
     return {
-        "steps_ms": steps_ms,
+        "steps_ms": float(np.median([steps for _, steps in pairs])) * 1e3,
         "added_ms": float(np.median(added)),
         "added_low_ms": float(low),
         "added_high_ms": float(high),
+        "pairs": len(pairs),
     }
 
 
