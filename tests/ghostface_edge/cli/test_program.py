@@ -25,30 +25,21 @@ CONTRACT = """
 detect embed verify convert inspect doctor
 gallery:enroll gallery:search gallery:list gallery:remove gallery:export gallery:import
 models:list models:pull models:add models:verify models:remove models:path
-<<<<<<< HEAD
 card:add calibrate eval:lfw eval:bin eval:pairs eval:folder eval:identify eval:ijb
-=======
-card:add eval:lfw
-bench:macs bench:latency bench:pipeline bench:peers
->>>>>>> afb5cfb4e0f9eeccfb85750aa64c1e28ff86cea7
+bench:macs bench:latency bench:pipeline bench:peers bench:arm bench:compare bench:report
 """
 SOME_OPTIONS = {
     "detect": {"--detector", "--runtime"},
     "models path": {"--runtime"},
-<<<<<<< HEAD
     "eval bin": {"--model", "--runtime", "--flip"},
     "eval ijb": {"--model", "--runtime", "--flip"},
-}
-ENGINE_VERBS = {
-    *("embed", "verify", "gallery enroll", "gallery search", "calibrate", "doctor"),
-    *("eval lfw", "eval pairs", "eval folder", "eval identify"),
-}
-=======
     "bench latency": {"--runtime"},
     "bench peers": {"--model"},
 }
-ENGINE_VERBS = ("embed", "verify", "gallery enroll", "gallery search", "eval lfw", "doctor", "bench pipeline")
->>>>>>> afb5cfb4e0f9eeccfb85750aa64c1e28ff86cea7
+ENGINE_VERBS = {
+    *("embed", "verify", "gallery enroll", "gallery search", "calibrate", "doctor", "bench pipeline"),
+    *("eval lfw", "eval pairs", "eval folder", "eval identify"),
+}
 
 
 def _verbs(group: click.Group = program, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
