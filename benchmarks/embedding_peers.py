@@ -6,6 +6,7 @@ the file and the runtime.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module, metadata
@@ -131,6 +132,7 @@ class OpenCVSession:
 
     def __init__(self, path: Path, card: ModelCard, threads: int) -> None:
         self.card = replace(card, input=replace(card.input, layout="NCHW"))
+        self.file, self.sha256 = path.name, hashlib.sha256(path.read_bytes()).hexdigest()
         self.version = f"{_OPENCV} {cv2.__version__}"
         self.threads = threads
         try:
@@ -168,6 +170,7 @@ class BareTFLiteSession:
         except ImportError as error:
             raise RuntimeMissingError(f'{path.name} needs LiteRT: pip install "ghostface-edge[litert]"') from error
         self.card = replace(card, precision="int8")
+        self.file, self.sha256 = path.name, hashlib.sha256(path.read_bytes()).hexdigest()
         self.version = f"{package.__name__} {package.__version__}"
         self.threads = threads
         try:

@@ -33,6 +33,7 @@ SOME_OPTIONS = {
     "models path": {"--runtime"},
     "eval bin": {"--model", "--runtime", "--flip"},
     "eval ijb": {"--model", "--runtime", "--flip"},
+    "bench arm": {"--runtime"},
     "bench latency": {"--runtime"},
     "bench peers": {"--model"},
 }
