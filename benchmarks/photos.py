@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -113,13 +114,23 @@ class PhotoFolder:
     def _place(self, photo: Photo) -> str:
         try:
             check_path(photo.path)
-            root = os.path.realpath(self.root)
-            place = os.path.realpath(os.path.join(root, photo.path))
+            place = os.path.join(self._root, photo.path)
+            if not self._has_link(photo.path):
+                return place  # the usual case, for which resolving all the folders above would cost a lot
+            place = os.path.realpath(place)
         except (EvaluationError, OSError, ValueError) as error:
             raise EvaluationError(f"photo {photo.path!r} of {self.root}: {error}") from error
-        if os.path.commonpath([root, place]) != root:
+        if os.path.commonpath([self._root, place]) != self._root:
             raise EvaluationError(f"photo {photo.path!r} of {self.root}: a link leads out of the folder, to {place!r}")
         return place
+
+    @cached_property
+    def _root(self) -> str:
+        return os.path.realpath(self.root)
+
+    def _has_link(self, path: str) -> bool:
+        parts = path.split("/")
+        return any(os.path.islink(os.path.join(self._root, *parts[:end])) for end in range(1, len(parts) + 1))
 
 
 def check_path(path: str) -> None:
