@@ -288,7 +288,8 @@ class Samples:
         The interval of the median is from a bootstrap that draws whole blocks (H. R. Künsch, "The jackknife and the
         bootstrap for general stationary observations", Annals of Statistics 17, 1989), since samples that follow each
         other are not independent: 2,000 draws of as many rounds as there are, with replacement. A single round is cut
-        into blocks as long as the cube root of its samples (P. Hall, J. L. Horowitz and B.-Y. Jing, Biometrika 82, 1995).
+        into blocks as long as the cube root of its samples (P. Hall, J. L. Horowitz and B.-Y. Jing, "On blocking rules
+        for the bootstrap with dependent data", Biometrika 82, 1995).
 
         Args:
             flags: To add to those of the samples.
