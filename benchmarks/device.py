@@ -136,8 +136,7 @@ class Device:
         clusters = []
         for number, item in enumerate(fields.items("clusters")):
             cluster = Fields(item, fields.path(f"clusters[{number}]"))
-            numbers = tuple(int(cpu) for cpu in cluster.numbers("cpus"))
-            clusters.append(Cluster(numbers, cluster.optional_number("max_mhz")))
+            clusters.append(Cluster(cluster.wholes("cpus"), cluster.optional_number("max_mhz")))
             cluster.done()
         device = cls(
             system=fields.text("system"),

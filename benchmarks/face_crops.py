@@ -132,7 +132,8 @@ def _draw(number: int) -> Crops:
     pixels = cv2.resize(canvas.pixels, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
     shadow = 1 + random.uniform(-0.25, 0.25) * np.linspace(-1, 1, CROP_SIZE)[None, :, None]
     grain = random.normal(0, 3, (CROP_SIZE, CROP_SIZE, 1))  # of a sensor
-    return np.clip(np.rint(pixels * shadow + grain), 0, 255).astype(np.uint8)
+    crop: Crops = np.clip(np.rint(pixels * shadow + grain), 0, 255).astype(np.uint8)
+    return crop
 
 
 class _Canvas:

@@ -67,10 +67,17 @@ class Fields:
 
     def whole(self, key: str, *, least: int = 0) -> int:
         """A whole number."""
-        value = self.any(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 63:
+        value: int = self.any(key)
+        if not _is_whole(value) or value < least:
             raise self._wrong(key, f"a whole number from {least} on")
         return value
+
+    def wholes(self, key: str) -> tuple[int, ...]:
+        """A list of whole numbers from 0 on."""
+        values = self.items(key)
+        if not all(_is_whole(value) for value in values):
+            raise self._wrong(key, "a list of whole numbers")
+        return tuple(values)
 
     def flag(self, key: str) -> bool:
         """True or false."""
@@ -114,6 +121,10 @@ class Fields:
     def _wrong(self, key: str, wanted: str) -> EvaluationError:
         found = repr(self._document[key])
         return EvaluationError(f"{self.path(key)} must be {wanted}, not {found[:60]}")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
 
 
 def _is_number(value: Any) -> bool:

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
@@ -25,7 +26,7 @@ from ghostface_edge.embedding import input_tensor
 from ghostface_edge.errors import ConversionError, GhostFaceError, OptionError, RuntimeMissingError
 from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import MODEL_ENDINGS, RUNTIMES, Session, file_format, load_session
-from ghostface_edge.runtime.session import read_model
+from ghostface_edge.runtime.session import read_model, thread_count
 from ghostface_edge.runtime.tflite_card import is_tflite
 
 from .cold_start import ColdStart, start_cold
@@ -110,24 +111,26 @@ def load_field(
         file_format(runtime)
     if not (models or architectures):
         raise OptionError("there is nothing to time: name a model or an architecture")
+    counts = [thread_count(count) for count in dict.fromkeys(threads)]
     wanted = tuple(dict.fromkeys(runtimes or installed_runtimes()))
     if not wanted:
         raise RuntimeMissingError('no runtime is installed: pip install "ghostface-edge[litert]", or [onnx]')
     candidates: dict[Subject, Candidate] = {}
-    reasons: list[GhostFaceError] = []
-    for source in _sources(models, architectures, precisions, wanted, ModelStore() if store is None else store):
+    skipped: list[str] = []
+    first: GhostFaceError | None = None
+    for label, source in _sources(models, architectures, precisions, wanted, ModelStore() if store is None else store):
         try:
             name, data, file = source()
-            for count in dict.fromkeys(threads):
+            for count in counts:
                 session = load_session(data, file or name, threads=count)
                 candidate = _candidate(session, name, data, file)
                 candidates.setdefault(candidate.subject, candidate)
         except (RuntimeMissingError, _CannotRunError, ConversionError) as error:
-            reasons.append(error)
-            _log.warning("left out: %s", error)
-    if not candidates:
-        raise reasons[0]
-    return Field(tuple(candidates.values()), tuple(str(error) for error in reasons))
+            skipped.append(f"{label}: {error}")
+            first = first or error
+    if first is not None and not candidates:
+        raise first
+    return Field(tuple(candidates.values()), tuple(skipped))
 
 
 class _CannotRunError(OptionError):
@@ -144,35 +147,36 @@ def _sources(
     precisions: Sequence[str],
     runtimes: Sequence[str],
     store: ModelStore,
-) -> Iterable[_Source]:
-    """Ways to every model, in the order in which they were asked for."""
+) -> Iterable[tuple[str, _Source]]:
+    """What messages call each model, and the way to it, in the order in which they were asked for."""
     names = {entry.name for entry in store.known()}
     for model in models:
         if os.fspath(model) in names or not os.fspath(model).lower().endswith(MODEL_ENDINGS):
             for runtime in runtimes:
                 for precision in precisions:
-                    yield lambda m=model, r=runtime, p=precision: _stored(store, m, r, p)  # type: ignore[misc]
+                    yield f"{model} {precision} on {runtime}", partial(_stored, store, model, runtime, precision)
         else:
-            yield lambda m=model: _given(Path(os.fspath(m)), runtimes)  # type: ignore[misc]
+            path = Path(model)
+            yield path.name, partial(_given, path, runtimes)
     for name in architectures:
         network = RandomModel(name)
         for runtime in runtimes:
             for precision in precisions:
-                yield lambda n=network, r=runtime, p=precision: _built(n, r, p)  # type: ignore[misc]
+                yield f"{name} {precision} on {runtime}", partial(_built, network, runtime, precision)
 
 
 def _given(path: Path, runtimes: Sequence[str]) -> tuple[str, bytes, str]:
     data = read_model(path)
     runtime = "litert" if is_tflite(data) else "onnx"
     if runtime not in runtimes:
-        raise _CannotRunError(f"{path.name} runs on {runtime}, which was not asked for or is not installed")
+        raise _CannotRunError(f"it runs on {runtime}, which was not asked for or is not installed")
     return "", data, path.name
 
 
 def _stored(store: ModelStore, model: str | os.PathLike[str], runtime: str, precision: str) -> tuple[str, bytes, str]:
     format = file_format(runtime)
     if precision not in PRECISIONS[format]:
-        raise _CannotRunError(f"{os.fspath(model)}: {precision} does not exist on {runtime}")
+        raise _CannotRunError(f"precision {precision} does not exist for .{format} files")
     path = store.resolve(model, format=format, precision=precision)
     return "", read_model(path), path.name
 
@@ -270,13 +274,15 @@ def _row(
     item: Candidate, samples: Mapping[Subject, Samples], cold: ColdStart, first: Subject, flags: Sequence[str]
 ) -> Row:
     found = samples[item.subject]
-    cpu = found.cpu_seconds
+    cpu, undisturbed = found.cpu_seconds, found.undisturbed_seconds
     ratio = None if item.subject == first else found.ratio(samples[first])
     figures: dict[str, Any] = {
         "file": item.file,
         "file_bytes": len(item.data),
         "random_weights": item.session.card.licence == WEIGHTS,
         "cpu_ms": None if cpu is None else 1e3 * cpu,
+        "undisturbed_p50": None if undisturbed is None else 1e3 * undisturbed,
+        "disturbed_share": float(found.disturbed.mean()),
         "ratio_to_first": None if ratio is None else ratio.to_dict(),
         "cold_start": cold.to_dict(),
     }

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .run_file import Row, Run
-from .samples import DRIFTING, NOISY
+from .samples import BUSY, DRIFTING, NOISY
 
 FLAGS = {
     "quick": "fewer samples than a full run, which takes a minute per row",
-    "noisy": f"rounds differ by more than {NOISY:.0%} of the median, or the ratio's interval is wider than that: "
-    "another run may give another figure",
+    "noisy": f"rounds differ by more than {NOISY:.0%} of the median: another run may give another p50",
+    "noisy-ratio": f"the interval of the ratio is wider than {NOISY:.0%} of it: another run may give another ratio",
     "drifting": f"the second half of the run differs from the first by more than {DRIFTING:.0%}",
+    "busy": f"from more than {BUSY:.0%} of the calls the system took a CPU away for other programs; see p50 alone",
     "warming": "it still got faster when the warm-up was given up",
     "throttled": "the device slowed down while it ran",
     "emulated": "this is no real device, and these milliseconds are of none",
@@ -37,8 +38,12 @@ def latency_text(run: Run, table: Callable[..., str]) -> str:
         lines.append("weights: random, of the trained network's shapes (int8 ranges from drawn faces); for cost alone")
     lines += [
         "",
-        "Steady state, milliseconds (p50 with its 95 % interval; ratio of p50 to the first row, from paired rounds)",
+        "Steady state, milliseconds: all calls; p50 with its 95 % interval",
         table(_STEADY, [_steady(row) for row in run.rows]),
+        "",
+        "Compared: calls that other programs did not disturb, milliseconds; CPU time of all threads; the ratio to the "
+        "first row, from rounds in which both ran",
+        table(_COMPARED, [_compared(row) for row in run.rows]),
         "",
         f"Cold start in a new process, the file cached, milliseconds, and memory of a process with this model alone, "
         f"MiB: median of {settings['cold_starts']} (least to most)",
@@ -53,14 +58,13 @@ def latency_text(run: Run, table: Callable[..., str]) -> str:
 
 
 _SUBJECT = ("model", "precision", "runtime", "threads")
-_STEADY = (
-    *_SUBJECT, "samples", "p50", "95 %", "p90", "p99", "mean", "std", "min", "CPU", "drift", "ratio", "95 %", "flags",
-)  # fmt: skip
+_STEADY = (*_SUBJECT, "samples", "p50", "95 %", "p90", "p99", "mean", "std", "min", "drift", "flags")
+_COMPARED = (*_SUBJECT, "disturbed", "p50 alone", "CPU time", "ratio", "95 %", "rounds")
 _COLD = (*_SUBJECT, "import", "load", "first", "memory, imports", "steady", "peak", "file KB")
 
 
 def _steady(row: Row) -> tuple[object, ...]:
-    summary, ratio, cpu = row.summary, row.figures["ratio_to_first"], row.figures["cpu_ms"]
+    summary = row.summary
     assert summary is not None  # noqa: S101 - a row of this kind has one
     times = (summary.p90, summary.p99, summary.mean, summary.std, summary.min)
     return (
@@ -69,11 +73,21 @@ def _steady(row: Row) -> tuple[object, ...]:
         f"{summary.p50:.3f}",
         f"{summary.p50_low:.3f} to {summary.p50_high:.3f}",
         *(f"{value:.3f}" for value in times),
-        "" if cpu is None else f"{cpu:.3f}",
         f"{summary.drift:.3f}",
+        " ".join(_flags(row)),
+    )
+
+
+def _compared(row: Row) -> tuple[object, ...]:
+    figures = row.figures
+    ratio = figures["ratio_to_first"]
+    return (
+        *_subject(row),
+        f"{figures['disturbed_share']:.0%}",
+        *("" if figures[name] is None else f"{figures[name]:.3f}" for name in ("undisturbed_p50", "cpu_ms")),
         "1" if ratio is None else f"{ratio['value']:.3f}",
         "" if ratio is None else f"{ratio['low']:.3f} to {ratio['high']:.3f}",
-        " ".join(_flags(row)),
+        "" if ratio is None else ratio["rounds"],
     )
 
 
@@ -96,10 +110,9 @@ def _subject(row: Row) -> tuple[object, ...]:
 
 
 def _flags(row: Row) -> tuple[str, ...]:
-    """Those of the times, and noisy where the ratio is."""
+    """Those of the times, and of the ratio."""
     ratio = row.figures["ratio_to_first"]
-    flags = () if row.summary is None else row.summary.flags
-    return tuple(dict.fromkeys((*flags, *(["noisy"] if ratio and ratio["noisy"] else []))))
+    return (*(row.summary.flags if row.summary else ()), *(("noisy-ratio",) if ratio and ratio["noisy"] else ()))
 
 
 def _numbers(cpus: list[int]) -> str:

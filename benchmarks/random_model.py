@@ -89,11 +89,14 @@ class RandomModel:
         else:
             prepared = prepare_float(self.graph, to)
         card = ModelCard(**{**vars(self._card), "precision": precision})
+        data: bytes
         if to == "tflite":
-            return write_tflite(prepared.graph, card, prepared.quantization)
-        weights = "float16" if precision == "float16" else "float32"
-        content = write_onnx(prepared.graph, PRODUCER, precision=weights, quantization=prepared.quantization)
-        return write_card(content, card)
+            data = write_tflite(prepared.graph, card, prepared.quantization)
+        else:
+            weights = "float16" if precision == "float16" else "float32"
+            content = write_onnx(prepared.graph, PRODUCER, precision=weights, quantization=prepared.quantization)
+            data = write_card(content, card)
+        return data
 
 
 def _digest(graph: Graph) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -83,9 +84,8 @@ class Run:
             ends_in_utc = False
         if not ends_in_utc:
             raise EvaluationError(f"created must be a time such as 2026-01-31T12:00:00+00:00, not {self.created!r:.60}")
-        subjects = [row.subject for row in self.rows]
-        for subject in subjects:
-            if subjects.count(subject) > 1:
+        for subject, count in Counter(row.subject for row in self.rows).items():
+            if count > 1:
                 raise EvaluationError(f"two rows are of the same subject: {subject}")
 
     def to_dict(self) -> dict[str, Any]:

