@@ -42,7 +42,7 @@ ROUNDED_COSINE = 0.99
 The last bit of a float differs between CPUs, and at a tie it is worth a whole step of the integers. That is so in
 dynamic files, and in ONNX Runtime's ``QLinearAdd`` (``onnxruntime/core/mlas/lib/qladd.cpp``): where its outputs on ARM
 are not those on x86, the exact sum lies at a tie. LiteRT's int8 rounds in a way that is the same everywhere. Measured
-were 0.9997 on a trained network and 0.9986 on one with random weights; a file has to keep 0.985 of float (``gate.py``).
+were 0.9997 on a trained network and 0.9986 on one with random weights.
 """
 
 REPEATABILITY = 0.005
