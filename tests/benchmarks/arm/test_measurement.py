@@ -111,7 +111,7 @@ def test_agreement_by_hand() -> None:
 
 
 ROUNDED = Agreement(identical=False, relative=2e-2, cosine=0.9995)
-FAR = Agreement(identical=False, relative=2e-2, cosine=0.99)
+FAR = Agreement(identical=False, relative=2e-2, cosine=0.98)
 CLOSE = Agreement(identical=False, relative=9e-6, cosine=1.0)
 DOTS = tally(1000.0, dot_product=10.0)
 
@@ -125,7 +125,7 @@ DOTS = tally(1000.0, dot_product=10.0)
         (counted("float16", "a76", Agreement(False, 1e-2, 0.99985)), ()),
         (counted("float16", "a76", ROUNDED), ("cosine 0.99950 to float32, below 0.9998",)),
         (counted("dynamic", "a53", ROUNDED), ()),
-        (counted("dynamic", "a53", FAR), ("cosine 0.99000 to this machine's outputs, below 0.999",)),
+        (counted("dynamic", "a53", FAR), ("cosine 0.98000 to this machine's outputs, below 0.99",)),
         (counted("int8", "a53"), ()),
         (counted("int8", "a53", CLOSE), ("integers are not this machine's, by 9.0e-06 of the largest",)),
         (counted("int8", "a53", ROUNDED, runtime="onnxruntime 1.32.0"), ()),
