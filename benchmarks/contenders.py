@@ -163,7 +163,23 @@ def _row(peer: Contender, results: Mapping[Subject, Samples], first: Samples | N
     if samples is None or first is None or not len(samples):
         return Row(peer.subject, None, {**peer.figures, "skipped": "interrupted before its first round was whole"})
     ratio = None if samples is first else samples.ratio(first).to_dict()
-    return Row(peer.subject, samples.summary(*flags), {**peer.figures, "ratio": ratio})
+    cpu = samples.cpu_seconds
+    figures = {
+        **peer.figures,
+        "cpu_ms": None if cpu is None else 1e3 * cpu,
+        **undisturbed(samples),
+        "ratio": ratio,
+    }
+    return Row(peer.subject, samples.summary(*flags), figures)
+
+
+def undisturbed(samples: Samples) -> dict[str, float | None]:
+    """Median of the calls that other programs left alone, milliseconds, and the others' share: figures of a row."""
+    left = samples.undisturbed_seconds
+    return {
+        "undisturbed_p50": None if left is None else 1e3 * left,
+        "disturbed_share": float(samples.disturbed.mean()),
+    }
 
 
 @contextmanager

@@ -8,7 +8,21 @@ from .result_terms import FLAGS
 from .run_file import Row, Run
 
 _TITLES = {"embed": "Embedding one aligned face", "detect": "Finding faces", "faces": "Finding and embedding faces"}
-_HEADER = ("who", "precision", "runtime", "samples", "p50", "95 %", "p90", "p99", "ratio", "95 %", "flags")
+_HEADER = (
+    "who",
+    "precision",
+    "runtime",
+    "samples",
+    "p50",
+    "95 %",
+    "p90",
+    "p99",
+    "p50 alone",
+    "CPU",
+    "ratio",
+    "95 %",
+    "flags",
+)
 _RESULT = {"embed": "cosine", "detect": "faces", "faces": "faces"}
 
 
@@ -24,7 +38,8 @@ def peers_text(run: Run, table: Callable[..., str]) -> str:
         f"before: {before.describe()}; after: {after.describe()}",
         f"input: {settings['photo']}, {settings['width']} x {settings['height']} pixels, embedders get its "
         f"aligned faces; {threads}; those of a group took turns",
-        "Milliseconds (p50 with its 95 % interval; ratio of p50 to the first row of the group, from paired rounds)",
+        "Milliseconds (p50 with its 95 % interval; alone: of calls from which the system took no CPU away for another "
+        "program; CPU: time of all threads; ratio to the first row of the group, of such calls in paired rounds)",
     ]
     for group, title in _TITLES.items():
         rows = [row for row in run.rows if row.subject.stage == group]
@@ -55,6 +70,7 @@ def _cells(row: Row, result: str) -> tuple[str, ...]:
         f"{summary.p50_low:.3f} to {summary.p50_high:.3f}",
         f"{summary.p90:.3f}",
         f"{summary.p99:.3f}",
+        *("" if row.figures[name] is None else f"{row.figures[name]:.3f}" for name in ("undisturbed_p50", "cpu_ms")),
         "1" if ratio is None else f"{ratio['value']:.3f}",
         "" if ratio is None else f"{ratio['low']:.3f} to {ratio['high']:.3f}",
         " ".join(_flags(row)),
@@ -63,7 +79,7 @@ def _cells(row: Row, result: str) -> tuple[str, ...]:
 
 
 def _flags(row: Row) -> tuple[str, ...]:
-    """Those of the times, and noisy where the ratio is."""
+    """Those of the times, and of the ratio."""
     ratio = row.figures.get("ratio")
     flags = () if row.summary is None else row.summary.flags
-    return tuple(dict.fromkeys((*flags, *(["noisy"] if ratio and ratio["noisy"] else []))))
+    return tuple(dict.fromkeys((*flags, *(["noisy-ratio"] if ratio and ratio["noisy"] else []))))

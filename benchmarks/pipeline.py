@@ -28,6 +28,7 @@ from ghostface_edge.errors import EvaluationError, ImageError, OptionError
 from ghostface_edge.gallery import EXPORT_FORMAT, EXPORT_VERSION, Gallery
 from ghostface_edge.types import Detection, Face, ModelIdentity, Template
 
+from .contenders import undisturbed
 from .device import Condition, Device
 from .run_file import Row, Run
 from .samples import LEAST, QUICK_LEAST, QUICK_SECONDS, SECONDS, Samples, Subject, preemptions, warmed_up
@@ -324,7 +325,7 @@ def _rows(
         samples.complete = complete
         for laps in filter(None, laps_of_rounds):
             samples.add([lap.seconds for lap in laps], disturbed=[lap.disturbed for lap in laps])
-        figures: dict[str, Any] = {}
+        figures: dict[str, Any] = dict(undisturbed(samples))
         if name in steps:
             figures["share"] = totals[name] / sum(totals[step] for step in steps)
         if name == ENGINE:

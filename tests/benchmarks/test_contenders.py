@@ -129,9 +129,9 @@ def test_the_text(peers: list[Peer], clock: Clock) -> None:
     assert embedding < text.index("skipped: tflite-runtime: not installed") < detecting
     assert "Finding and embedding faces" not in text
     lines = {line.split()[0]: line.split() for line in text[embedding:detecting].splitlines() if line}
-    # who, precision, runtime (two words), samples, p50, its interval (three words), p90, p99, ratio
-    assert lines["theirs"][5] == "1500.000"
-    assert lines["theirs"][11] == "3.000"
+    # who, precision, runtime (two words), samples, p50, its interval (three words), p90, p99, p50 alone, CPU, ratio
+    assert lines["theirs"][5] == lines["theirs"][11] == "1500.000"
+    assert lines["theirs"][13] == "3.000"
     assert lines["theirs"][-1] == "0.250000"
     assert "\nquick: fewer samples" in text
     assert "\ncosine: " in text
