@@ -287,8 +287,9 @@ class Samples:
 
         The interval of the median is from a bootstrap that draws whole blocks (H. R. Künsch, "The jackknife and the
         bootstrap for general stationary observations", Annals of Statistics 17, 1989), since samples that follow each
-        other are not independent: 2,000 times as many rounds as there are, with replacement. Without rounds, blocks
-        are the cube root of N samples long (P. Hall, J. L. Horowitz and B.-Y. Jing, Biometrika 82, 1995).
+        other are not independent: 2,000 draws of as many rounds as there are, with replacement. A single round is cut
+        into blocks as long as the cube root of its samples (P. Hall, J. L. Horowitz and B.-Y. Jing, "On blocking rules
+        for the bootstrap with dependent data", Biometrika 82, 1995).
 
         Args:
             flags: To add to those of the samples.
@@ -317,7 +318,7 @@ class Samples:
         milliseconds = 1e3
         return Summary(
             count=len(values),
-            mean=float(values.mean()) * milliseconds,
+            mean=float(np.clip(values.mean(), values.min(), values.max())) * milliseconds,  # whatever is rounded
             std=float(values.std(ddof=1)) * milliseconds if len(values) > 1 else 0.0,
             min=float(values.min()) * milliseconds,
             p50=p50 * milliseconds,

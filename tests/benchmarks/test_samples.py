@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ghostface_edge.benchmarks.samples import (
     LEAST,
@@ -355,6 +357,18 @@ def test_subject_and_summary_come_back_from_json() -> None:
     assert Summary.from_dict(json.loads(json.dumps(row.to_dict()))) == row
     assert Subject.from_dict(json.loads(json.dumps(FP32.to_dict()))) == FP32
     assert str(INT8) == "ghostfacenet-v1-1.3-2 int8, LiteRT 2.3.0, 1 thread, inference"
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from([0.0, 1e-9, 0.1, 0.3, 0.7, 60.0]), min_size=1, max_size=4), min_size=1, max_size=8
+    )
+)
+def test_no_summary_contradicts_itself(rounds: list[list[float]]) -> None:
+    """The mean of three times 0.1 is a little more than 0.1."""
+    row = filled(FP32, *rounds).summary()
+    assert Summary.from_dict(row.to_dict()) == row
 
 
 def test_a_summary_that_contradicts_itself() -> None:
