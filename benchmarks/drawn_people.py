@@ -5,7 +5,7 @@ For a first run on a machine without photos. YuNet finds all three; ``docs/peopl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import PIL.Image
@@ -52,21 +52,44 @@ class _Portrait:
         unit = self._unit
         left, top = self._x + (x - rx) * unit, self._y + (y - ry) * unit
         right, bottom = self._x + (x + rx) * unit, self._y + (y + ry) * unit
-        mask = PIL.Image.new("L", self._picture.size, 0)
-        ImageDraw.Draw(mask).ellipse((left, top, right, bottom), fill=int(255 * strength))
-        self._paste(colour, mask, blur)
+        level = int(255 * strength)
+        self._paste(
+            colour,
+            (left, top, right, bottom),
+            lambda draw, dx, dy: draw.ellipse((left - dx, top - dy, right - dx, bottom - dy), fill=level),
+            blur,
+        )
 
     def curve(self, points: _Points, colour: _Colour, *, width: float, blur: float = 0.0) -> None:
         """A line through points."""
-        mask = PIL.Image.new("L", self._picture.size, 0)
         path = [(self._x + x * self._unit, self._y + y * self._unit) for x, y in points]
-        ImageDraw.Draw(mask).line(path, fill=255, width=max(int(width * self._unit), 1), joint="curve")
-        self._paste(colour, mask, blur)
+        (left, right), (top, bottom) = ((min(values), max(values)) for values in zip(*path))
+        pixels = max(int(width * self._unit), 1)
+        self._paste(
+            colour,
+            (left - pixels, top - pixels, right + pixels, bottom + pixels),
+            lambda draw, dx, dy: draw.line([(x - dx, y - dy) for x, y in path], fill=255, width=pixels, joint="curve"),
+            blur,
+        )
 
-    def _paste(self, colour: _Colour, mask: PIL.Image.Image, blur: float) -> None:
+    def _paste(
+        self,
+        colour: _Colour,
+        around: tuple[float, float, float, float],
+        paint: Callable[[ImageDraw.ImageDraw, int, int], None],
+        blur: float,
+    ) -> None:
+        """Paint a mask as large as it must be, and the colour through it."""
+        radius = blur * self._unit
+        margin = 4 * radius + 2  # where the blur has faded to nothing
+        (width, height), (left, top, right, bottom) = self._picture.size, around
+        x, y = max(int(left - margin), 0), max(int(top - margin), 0)
+        size = min(int(right + margin) + 1, width) - x, min(int(bottom + margin) + 1, height) - y
+        mask = PIL.Image.new("L", size, 0)
+        paint(ImageDraw.Draw(mask), x, y)
         if blur:
-            mask = mask.filter(ImageFilter.GaussianBlur(blur * self._unit))
-        self._picture.paste(colour, mask=mask)
+            mask = mask.filter(ImageFilter.GaussianBlur(radius))
+        self._picture.paste(colour, (x, y, x + size[0], y + size[1]), mask)
 
 
 def _shade(colour: _Colour, factor: float) -> _Colour:

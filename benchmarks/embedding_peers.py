@@ -89,7 +89,8 @@ class EmbeddingPeers:
     def _tensorflow(self) -> Contender:
         path = self._folder / "tensorflow_int8.tflite"
         tensorflow_int8(self._source, input_tensor(self._crops, self._card.input), path)
-        return self._contender(_TENSORFLOW, BareTFLiteSession(path, self._card, self._threads), path)
+        made = self._contender(_TENSORFLOW, BareTFLiteSession(path, self._card, self._threads), path)
+        return replace(made, figures={**made.figures, "calibrated_on": len(self._crops)})
 
     def _converted(self, folder: str, **options: object) -> Path:
         return Path(convert(self._source, self._folder / folder, **options).path)

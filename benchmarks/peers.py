@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,13 @@ from ghostface_edge.converters.trained_model import SourceOptions, read_trained_
 from ghostface_edge.detection.detector import found_by
 from ghostface_edge.detection.yunet import MAX_SIZE, shrunk
 from ghostface_edge.engine import FaceEngine, load_detector
-from ghostface_edge.errors import NoFaceError, OptionError
+from ghostface_edge.errors import MissingModelError, NoFaceError, OptionError, RuntimeMissingError
 from ghostface_edge.image import Image, ImageSource
 from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import file_format
 from ghostface_edge.runtime.session import thread_count
 
-from .contenders import GROUPS, Contest, Peer, opencv_threads, sha256_of
+from .contenders import GROUPS, Absent, Contest, Peer, opencv_threads, sha256_of
 from .detection_peers import INSIGHTFACE_ROOT, detection_peers, face_peers
 from .drawn_people import draw_people
 from .embedding_peers import EmbeddingPeers
@@ -58,7 +58,6 @@ def load_peers(
 
     Raises:
         NoFaceError: There is no face in the photo to embed.
-        MissingModelError: A known model is not on this machine.
         ConversionError: The checkpoint cannot be read.
         OptionError: An unknown group or model, or a senseless number.
         ImageError: The photo is no usable picture.
@@ -73,20 +72,45 @@ def load_peers(
     settings: dict[str, object] = {"photo": image.source, "width": image.width, "height": image.height}
     with tempfile.TemporaryDirectory(prefix="ghostface-edge-") as folder, opencv_threads(threads):
         if "embed" in groups:
-            source = _source(model, store)
-            card = read_trained_model(source, SourceOptions()).card
-            if card.kind != "embedder":
-                raise OptionError(f"model {os.fspath(model)!r} is a {card.kind}: name an embedder")
-            crops = _crops(image, store, card.crop_size, threads)
-            settings["crops"] = len(crops)
-            peers += EmbeddingPeers(source, card, crops, Path(folder), threads=threads).all()
+            peers += _found(os.fspath(model), "embed", lambda: _embedders(model, image, store, Path(folder), threads))
         if "detect" in groups:
-            peers += detection_peers(image, threads=threads, scrfd=scrfd, store=store)
+            peers += _found(
+                DEFAULT_DETECTOR, "detect", lambda: detection_peers(image, threads=threads, scrfd=scrfd, store=store)
+            )
         if "faces" in groups:
-            engine = FaceEngine(model, threads=threads, store=store)
-            file = store.resolve(model, format=file_format(None))
-            peers += face_peers(image, engine, file_sha256=sha256_of(file), root=insightface)
+            peers += _found("FaceEngine", "faces", lambda: _both(model, image, store, threads, insightface))
     return Contest(tuple(peers), threads, settings)
+
+
+def _found(name: str, group: str, find: Callable[[], Iterable[Peer]]) -> list[Peer]:
+    """The peers of a group; where a package or a model that all of them need is missing, that is why ours is absent."""
+    try:
+        return list(find())
+    except (RuntimeMissingError, MissingModelError) as error:
+        return [Absent(name, group, str(error))]
+
+
+def _embedders(
+    model: str | os.PathLike[str], image: Image, store: ModelStore, folder: Path, threads: int
+) -> Iterator[Peer]:
+    source = _source(model, store)
+    card = read_trained_model(source, SourceOptions()).card
+    if card.kind != "embedder":
+        raise OptionError(f"model {os.fspath(model)!r} is a {card.kind}: name an embedder")
+    crops = _crops(image, store, card.crop_size, threads)
+    return EmbeddingPeers(source, card, crops, folder, threads=threads).all()
+
+
+def _both(
+    model: str | os.PathLike[str],
+    image: Image,
+    store: ModelStore,
+    threads: int,
+    insightface: str | os.PathLike[str],
+) -> Iterator[Peer]:
+    engine = FaceEngine(model, threads=threads, store=store)
+    file = store.resolve(model, format=file_format(None))
+    return face_peers(image, engine, file_sha256=sha256_of(file), root=insightface)
 
 
 def _source(model: str | os.PathLike[str], store: ModelStore) -> Path:

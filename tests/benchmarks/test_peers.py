@@ -137,6 +137,21 @@ def test_runtimes_that_are_missing(
         assert 'pip install "ghostface-edge[onnx]"' in absent[name], name
 
 
+def test_what_all_of_a_group_need(
+    real_models: ModelStore, shared: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model or a package that is missing takes its group out; the others go on."""
+    yunet_alone = ModelStore(tmp_path, [shared / "detectors"])
+    contenders, absent = _parted(load_peers(photo, threads=1, store=yunet_alone, insightface=tmp_path).peers)
+    assert {peer.subject.stage for peer in contenders.values()} == {"detect"}
+    for name in ("ghostfacenet-w0.5-s2", "FaceEngine"):
+        assert "models pull ghostfacenet-w0.5-s2" in absent[name]
+    _hide(monkeypatch, "h5py")
+    contenders, absent = _parted(load_peers(photo, threads=1, store=real_models, insightface=tmp_path).peers)
+    assert 'pip install "ghostface-edge[convert]"' in absent["ghostfacenet-w0.5-s2"]
+    assert {peer.subject.stage for peer in contenders.values()} == {"detect", "faces"}
+
+
 def test_tflite_runtime_says_why_it_has_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     there: set[str] = set()
     monkeypatch.setattr(embedding_module, "find_spec", lambda name: name if name in there else None)
