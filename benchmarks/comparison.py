@@ -12,7 +12,7 @@ from .mcnemar import McNemar
 from .metrics import CrossValidation, Scores
 from .pairs import Pairs
 from .system import SystemInfo
-from .uncertainty import paired_accuracy_difference, paired_tar_difference
+from .uncertainty import paired_accuracy_difference, paired_tar_differences
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ def compare(baseline: Answers, other: Answers, pairs: Pairs | None) -> Compariso
         accuracy_interval=interval,
         mcnemar=test,
         tar_differences=tuple(
-            TarDifference(rate, *paired_tar_difference(baseline.scores, other.scores, rate)) for rate in rates
+            TarDifference(rate, *found)
+            for rate, found in zip(rates, paired_tar_differences(baseline.scores, other.scores, rates))
         ),
     )

@@ -16,6 +16,7 @@ counted up to threefold in the variance (A. B. Owen, "The pigeonhole bootstrap",
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -234,7 +235,14 @@ def paired_accuracy_difference(
 def paired_tar_difference(
     first: Scores, second: Scores, fmr: float, *, replicates: int = REPLICATES, seed: int = 0
 ) -> tuple[float, Interval]:
-    """How much more of genuine comparisons a second system accepts than a first, each at its threshold for an FMR.
+    """:func:`paired_tar_differences` at one FMR."""
+    return paired_tar_differences(first, second, [fmr], replicates=replicates, seed=seed)[0]
+
+
+def paired_tar_differences(
+    first: Scores, second: Scores, fmrs: Sequence[float], *, replicates: int = REPLICATES, seed: int = 0
+) -> tuple[tuple[float, Interval], ...]:
+    """How much more of genuine comparisons a second system accepts than a first, each at its thresholds for some FMRs.
 
     Both systems have the same replicates of people, and each its threshold chosen anew in every one. The interval is
     at least :func:`newcombe`'s for the fewest answers that can have changed. Where people are not known, up to 100,000
@@ -244,21 +252,31 @@ def paired_tar_difference(
     Args:
         first: The first system's comparisons.
         second: The second's of the same photos, people numbered alike.
-        fmr: The false-match rate.
+        fmrs: The false-match rates.
         replicates: How often people are drawn anew.
         seed: Of the drawing.
 
     Returns:
-        The TAR of the second minus that of the first, and its interval.
+        At each rate the TAR of the second minus that of the first, and its interval.
 
     Raises:
         EvaluationError: An FMR that the data do not support.
         OptionError: Too few replicates, or a seed that is none.
     """
     _check(replicates, seed)
+    systems = _drawn_alike(first, second, replicates, seed)
+    return tuple(_tar_difference(first, second, systems, fmr) for fmr in fmrs)
+
+
+def _tar_difference(
+    first: Scores, second: Scores, systems: tuple[IdentityBootstrap, IdentityBootstrap] | None, fmr: float
+) -> tuple[float, Interval]:
     before, after = first.at(fmr).true_matches, second.at(fmr).true_matches
     difference = after.value - before.value
-    own = _of_replicates(first, second, fmr, replicates, seed)
+    own = None
+    if systems is not None:
+        missed = [system.fnmr(system.threshold_at(fmr)) for system in systems]
+        own = systems[0].interval(missed[0] - missed[1])
     if own is None:
         return difference, newcombe(before, after)
     changed = after.count - before.count
@@ -304,7 +322,10 @@ def _check(replicates: int, seed: int) -> None:
         raise OptionError(f"seed={seed!r} is negative: use 0 or more")
 
 
-def _of_replicates(first: Scores, second: Scores, fmr: float, replicates: int, seed: int) -> Interval | None:
+def _drawn_alike(
+    first: Scores, second: Scores, replicates: int, seed: int
+) -> tuple[IdentityBootstrap, IdentityBootstrap] | None:
+    """The bootstraps of two systems with the same people in each replicate; None where that cannot be."""
     before, after = first.ranked, second.ranked
     if before is None or after is None or before.units != after.units:
         return None
@@ -312,11 +333,10 @@ def _of_replicates(first: Scores, second: Scores, fmr: float, replicates: int, s
     if before.units == "comparisons" and sizes[0] != sizes[1]:
         return None
     numbers = np.union1d(before.numbers, after.numbers)
-    systems = [
-        IdentityBootstrap(ranked, replicates=replicates, seed=seed, numbers=numbers) for ranked in (before, after)
-    ]
-    missed = [system.fnmr(system.threshold_at(fmr)) for system in systems]
-    return systems[0].interval(missed[0] - missed[1])
+    return (
+        IdentityBootstrap(before, replicates=replicates, seed=seed, numbers=numbers),
+        IdentityBootstrap(after, replicates=replicates, seed=seed, numbers=numbers),
+    )
 
 
 def _answers(right: ArrayLike, pairs: Pairs) -> NDArray[np.bool_]:
