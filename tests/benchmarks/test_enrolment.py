@@ -298,6 +298,7 @@ def main():
         enrol(System({model!r}), Source(memory), photos, cache=cache, jobs={jobs})
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs tests in the background ignores it
     try:
         main()
     except KeyboardInterrupt:
