@@ -71,6 +71,9 @@ def calibrate(
         with without_notices():
             measured = benchmarks("system").SystemInfo.of(system.engine())
         calibration.check_target(target, measured)
+        name, colon, _ = (options["detector"] or "").partition(":")
+        if colon:
+            report("warning", f"thresholds are kept by the detector's name: these will count for every {name!r}")
     with ExitStack() as stack:
         kept = None if no_cache else stack.enter_context(benchmarks("embedding_cache").EmbeddingCache.open(cache))
         source = benchmarks("photos").PhotoFolder(Path(photos), aligned=aligned)

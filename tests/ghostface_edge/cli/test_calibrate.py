@@ -103,6 +103,13 @@ def test_what_cannot_be_written_is_refused_before_anything_is_measured(
     assert "not a photo" in (people / next(people.glob("*/*.jpg"))).read_text()
 
 
+def test_a_detector_of_another_size_is_pointed_out(run: Runner, offline: Path, people: Path, tmp_path: Path) -> None:
+    table = tmp_path / "thresholds.json"
+    done = run("calibrate", people, "--detector", "yunet-fast:320", "--table", table, "--no-cache", "--down-to", "0.1")
+    assert "warning: thresholds are kept by the detector's name: these will count for every 'yunet-fast'" in done.err
+    assert [entry["detector"] for entry in json.loads(table.read_text())[SHA256]] == ["yunet-fast"]
+
+
 def test_too_few_people(run: Runner, offline: Path, people: Path) -> None:
     for person in sorted(people.iterdir())[2:]:
         shutil.rmtree(person)
