@@ -13,7 +13,7 @@ _HEADER = ("step", "samples", "p50", "95 %", "p90", "p99", "mean", "min", "p50 a
 _METHOD = (
     f"Each picture goes its way twice: step by step, through the parts that {ENGINE} is made of, and at once: {WHOLE} "
     f"is {ENGINE} and a search for each of its faces. The steps from align on count pictures with a face alone. Files "
-    "come from memory, not from a disk. The search computes on threads of NumPy's own, whatever the models may use. "
+    "come from memory, not from a disk. "
     "p50 alone: of what ran while the system took no CPU away for another program."
 )
 

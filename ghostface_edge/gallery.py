@@ -325,7 +325,9 @@ class Gallery:
         if not index.names:
             return ()
         _require_size(query.size, index.matrix.shape[1])
-        scores = index.matrix @ query
+        # Not a matrix product: BLAS would take all CPUs for it, whose threads wait for each other on a busy machine,
+        # and memory is what limits it anyway.
+        scores = np.einsum("nd,d->n", index.matrix, query)
         # The best of top_k groups of people are top_k people, so the least of them is a floor for the result. To find
         # the floor among few groups is several times faster than among all people.
         groups = np.maximum.reduceat(scores, index.starts[:: max(len(index.names) // (_GROUPS * top_k), 1)])
