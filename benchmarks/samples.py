@@ -236,6 +236,12 @@ class Samples:
         self._cpu.append(cpu)
         self._disturbed.append(marks)
 
+    def interrupted_after(self, rounds: int) -> None:
+        """Keep so many rounds, those that all subjects of the run have, and say that these are not all."""
+        for kept in (self._rounds, self._cpu, self._disturbed):
+            del kept[rounds:]
+        self.complete = False
+
     def merge(self, other: Samples) -> Samples:
         """These samples and then those of a later run, of the same subject.
 
@@ -429,8 +435,9 @@ def interleaved(
                 samples[subject].add(values, cpu, disturbed)
                 done[subject] += sum(values)
     except KeyboardInterrupt:
+        whole = min(found.rounds for found in samples.values())
         for found in samples.values():
-            found.complete = False
+            found.interrupted_after(whole)
     return samples
 
 

@@ -330,6 +330,21 @@ def test_ctrl_c_keeps_the_whole_rounds() -> None:
     assert "incomplete" in found[INT8].summary().flags
 
 
+def test_ctrl_c_between_two_subjects_of_a_round_keeps_what_both_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, add = Clock(), Samples.add
+
+    def interrupted(self: Samples, *round_: object) -> None:
+        add(self, *round_)  # type: ignore[arg-type]
+        if self.subject == FP32 and self.rounds == 7:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Samples, "add", interrupted)
+    found = interleaved({FP32: clock.taking(0.02), INT8: clock.taking(0.01)}, clock=clock)
+    assert (found[FP32].rounds, found[INT8].rounds) == (6, 6)
+    assert found[INT8].ratio(found[FP32]).value == pytest.approx(0.5)
+    assert not any(samples.complete for samples in found.values())
+
+
 def test_what_cannot_be_run() -> None:
     with pytest.raises(OptionError, match="nothing"):
         interleaved({})
