@@ -177,6 +177,8 @@ def _stored(store: ModelStore, model: str | os.PathLike[str], runtime: str, prec
     format = file_format(runtime)
     if precision not in PRECISIONS[format]:
         raise _CannotRunError(f"precision {precision} does not exist for .{format} files")
+    if precision == "mixed":
+        raise _CannotRunError("mixed takes faces to choose by: write a file with ghostface-edge convert, and name it")
     path = store.resolve(model, format=format, precision=precision)
     return "", read_model(path), path.name
 

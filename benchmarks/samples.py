@@ -236,6 +236,12 @@ class Samples:
         self._cpu.append(cpu)
         self._disturbed.append(marks)
 
+    def interrupted_after(self, rounds: int) -> None:
+        """Keep so many rounds, those that all subjects of the run have, and say that these are not all."""
+        for kept in (self._rounds, self._cpu, self._disturbed):
+            del kept[rounds:]
+        self.complete = False
+
     def merge(self, other: Samples) -> Samples:
         """These samples and then those of a later run, of the same subject.
 
@@ -287,9 +293,10 @@ class Samples:
 
         The interval of the median is from a bootstrap that draws whole blocks (H. R. Künsch, "The jackknife and the
         bootstrap for general stationary observations", Annals of Statistics 17, 1989), since samples that follow each
-        other are not independent: 2,000 draws of as many rounds as there are, with replacement. A single round is cut
-        into blocks as long as the cube root of its samples (P. Hall, J. L. Horowitz and B.-Y. Jing, "On blocking rules
-        for the bootstrap with dependent data", Biometrika 82, 1995).
+        other are not independent: 2,000 draws of as many rounds as there are, with replacement. Fewer than ten
+        rounds would draw the same few medians again and again: their samples are cut into blocks as long as the cube
+        root of their number (P. Hall, J. L. Horowitz and B.-Y. Jing, "On blocking rules for the bootstrap with
+        dependent data", Biometrika 82, 1995).
 
         Args:
             flags: To add to those of the samples.
@@ -364,7 +371,7 @@ class Samples:
         return medians
 
     def _blocks(self, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        if self.rounds > 1:
+        if self.rounds >= _FEW_ROUNDS:
             return [np.array(block) for block in self._rounds]
         return np.array_split(values, math.ceil(len(values) / math.ceil(len(values) ** (1 / 3))))
 
@@ -428,8 +435,9 @@ def interleaved(
                 samples[subject].add(values, cpu, disturbed)
                 done[subject] += sum(values)
     except KeyboardInterrupt:
+        whole = min(found.rounds for found in samples.values())
         for found in samples.values():
-            found.complete = False
+            found.interrupted_after(whole)
     return samples
 
 

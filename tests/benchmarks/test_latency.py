@@ -198,6 +198,7 @@ def test_a_runtime_that_is_missing(network: RandomModel, monkeypatch: pytest.Mon
         ({"architectures": [NAME], "threads": [0]}, "threads=0"),
         ({"models": ["absent.onnx"]}, "no model file at absent.onnx"),
         ({"models": ["nobody"]}, "nobody"),
+        ({"models": ["nobody"], "precisions": ["mixed"], "runtimes": ["litert"]}, "write a file with .* convert"),
     ],
 )
 def test_what_cannot_be_loaded(options: dict[str, Any], message: str, network: RandomModel) -> None:

@@ -22,7 +22,7 @@ from ..output import INTERRUPTED, answer, check_place, progress_bar, report, tab
 @click.option(
     "--gallery",
     "templates",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 100_000),  # a person takes 5 kB of the disk while it runs
     default=1000,
     show_default=True,
     metavar="N",
