@@ -68,6 +68,7 @@ FIGURES = {
     "added_ms": "What the engine's own call takes beyond its steps on the same picture: median, milliseconds.",
     "added_low_ms": "Lower end of its 95 % interval.",
     "added_high_ms": "Upper end.",
+    "pairs": "Pictures, each seen both ways, that these figures are from.",
     "frames_per_second": "Pictures over seconds of the whole way, one picture at a time.",
     "faces": "Faces that were found; in a pipeline, how many pictures have so many faces.",
     "ratio": "Time over that of the first row of the group, in the same rounds, with its 95 % interval.",

@@ -182,8 +182,16 @@ def now() -> str:
 
 
 def command_line() -> tuple[str, ...]:
-    """How this program was called: its name without the folder, and the arguments."""
-    return (os.path.basename(sys.argv[0]), *sys.argv[1:])
+    """How this program was called: its name and the arguments, of absolute paths the last part alone.
+
+    Folders have names of people and machines, and the file is made to be given away.
+    """
+    return tuple(_without_folder(word) for word in (os.path.abspath(sys.argv[0]), *sys.argv[1:]))
+
+
+def _without_folder(word: str) -> str:
+    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    return f"{option}{equals}{os.path.basename(os.path.normpath(value)) if os.path.isabs(value) else value}"
 
 
 def _row(document: Any, where: str) -> Row:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ghostface_edge.benchmarks.device import Cluster, Condition, Device
-from ghostface_edge.benchmarks.run_file import Row, Run
+from ghostface_edge.benchmarks.run_file import Row, Run, command_line
 from ghostface_edge.benchmarks.samples import Samples, Subject
 from ghostface_edge.errors import EvaluationError, OptionError
 
@@ -175,3 +175,9 @@ def _paths(value: Any, way: tuple[str, ...] = ()) -> list[str]:
 def test_no_damage_escapes_as_another_error(path: str, value: Any) -> None:
     with suppress(EvaluationError):
         json.dumps(Run.from_dict(change(RUN.to_dict(), path, value), "run").to_dict())
+
+
+def test_the_command_names_no_folder_of_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["/home/ada/.venv/bin/ghostface-edge", "bench", "/home/ada/x.onnx", "--scrfd=/home/ada/s.onnx", "-o", "a/b"]
+    monkeypatch.setattr("sys.argv", words)
+    assert command_line() == ("ghostface-edge", "bench", "x.onnx", "--scrfd=s.onnx", "-o", "a/b")
