@@ -43,6 +43,7 @@ from .photos import Photos, read_photos
 from .preparation import (
     CALIBRATED,
     PRELU_FORMS,
+    SPARE,
     Prepared,
     picture_affine,
     prepare_float,
@@ -380,7 +381,26 @@ def _embedder(
         input=replace(model.card.input, layout=writing.layout or "NHWC"),
     )
     given = faces if faces is None or isinstance(faces, Faces) else read_faces(faces)
-    prepared, judging = _prepared(model, writing, limits, given, calibration)
+    made = _attempt(model, path, writing, limits, given, calibration, card, SPARE)
+    parity = None if made.report is None else made.report.parity
+    if writing.precision == "mixed" and limits is not None and isinstance(parity, Parity):
+        short = limits.cosine - parity.cosine_mean
+        if short > 0:  # the faces that it was chosen by were easier than those that it is judged by
+            made = _attempt(model, path, writing, limits, given, calibration, card, 2 * SPARE + short)
+    return made
+
+
+def _attempt(
+    model: TrainedModel,
+    path: Path,
+    writing: _Writing,
+    limits: Gate | None,
+    faces: Faces | None,
+    calibration: str | os.PathLike[str] | Calibration | None,
+    card: ModelCard,
+    spare: float,
+) -> _Made:
+    prepared, judging = _prepared(model, writing, limits, faces, calibration, spare)
     if judging is None and writing.precision not in ALIKE:
         prepared = replace(
             prepared, notes=(*prepared.notes, "Not judged: no faces were given to compare it with float on.")
@@ -390,7 +410,7 @@ def _embedder(
     if prepared.narrow is not None and judging is not None:
         prepared = replace(prepared, notes=(*prepared.notes, _cost_of_float(data, prepared, card, judging)))
     report = _judged(data, path.name, card, model, prepared, judging, limits)
-    return _Made(card, prepared, data, limits, report, given, judging)
+    return _Made(card, prepared, data, limits, report, faces, judging)
 
 
 def _prepared(
@@ -399,6 +419,7 @@ def _prepared(
     gate: Gate | None,
     faces: Faces | None,
     calibration: str | os.PathLike[str] | Calibration | None,
+    spare: float,
 ) -> tuple[Prepared, Faces | None]:
     """What to write, and the faces to judge it by."""
     precision = asked.precision
@@ -420,7 +441,7 @@ def _prepared(
         if pictures is None:
             raise OptionError("mixed needs faces to choose by: give a folder with faces= (--faces)")
         cosine = (gate or DEFAULT_GATES[precision]).cosine
-        return prepare_mixed(model.graph, calibration, pictures[:_MIXED], cosine), judging
+        return prepare_mixed(model.graph, calibration, pictures[:_MIXED], cosine, spare), judging
     return prepare_integers(model.graph, precision, calibration), judging
 
 

@@ -35,7 +35,7 @@ LiteRT 2.3, x86-64, one thread, forms in random turn, median ms of native / lowe
 """
 
 
-_SPARE = 0.001
+SPARE = 0.001
 """Of cosine: the simulation and the runtime agree within it."""
 
 
@@ -119,14 +119,17 @@ def _wide(affine: Affine) -> Affine:
     return Affine.over(2 * affine.low, 2 * affine.high, 16)
 
 
-def prepare_mixed(checkpoint: Graph, calibration: Calibration, pictures: FloatArray, cosine: float) -> Prepared:
+def prepare_mixed(
+    checkpoint: Graph, calibration: Calibration, pictures: FloatArray, cosine: float, spare: float = SPARE
+) -> Prepared:
     """An embedder in int8 with as many operators in float as a mean cosine demands.
 
     Args:
         checkpoint: The network as it was read.
         calibration: Of this checkpoint.
         pictures: (N, height, width, channels) float32, as the network takes them; other ones than it is judged by.
-        cosine: To reach, with a little to spare for what the simulation does not see.
+        cosine: To reach.
+        spare: How much more to reach in the simulation, for what it does not see.
 
     Raises:
         ConversionError: The calibration is of another network, or damaged.
@@ -134,7 +137,7 @@ def prepare_mixed(checkpoint: Graph, calibration: Calibration, pictures: FloatAr
     """
     graph, quantization = _applied(checkpoint, calibration)
     statistics = channel_statistics(graph, pictures)
-    result = mixed(graph, quantization, pictures, statistics, min(cosine + _SPARE, 1 - _SPARE / 10))
+    result = mixed(graph, quantization, pictures, statistics, min(cosine + spare, 1 - SPARE / 10))
     kept = result.float_operators
     note = f"{len(kept)} of {len(graph.nodes) - 1} operators compute in float32, the others in int8"
     if not result.is_met:

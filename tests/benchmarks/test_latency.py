@@ -358,7 +358,7 @@ def test_the_report_says_what_it_is_of(run: Run) -> None:
         run.created,
         "input: 2 faces drawn by this program",
         "weights: random",
-        "quick: fewer samples than a full run",
+        "quick: fewer samples than the 1,024, or less than the 60 s, of a full run",
         "left out: x: no such form",
         "median of 3 (least to most)",
     ):
@@ -374,7 +374,7 @@ def test_a_wide_interval_of_a_ratio_is_flagged(run: Run) -> None:
     rows = [replace(row, figures={**row.figures, "ratio_to_first": ratio}) for row in run.rows]
     text = latency_text(replace(run, rows=tuple(rows)), table)
     assert text.count("noisy-ratio\n") == 4
-    assert "noisy-ratio: the interval of the ratio is wider than 10% of it" in text
+    assert "noisy-ratio: the interval of the ratio is wider than 10 % of it" in text
 
 
 def test_every_flag_is_explained() -> None:

@@ -110,7 +110,7 @@ def test_an_unknown_checkpoint_has_none() -> None:
 
 def test_precisions_have_their_own() -> None:
     assert measured_thresholds(OFFICIAL, "float16") == measured_thresholds(OFFICIAL)
-    assert measured_thresholds(OFFICIAL, "int16x8") == ()
+    assert measured_thresholds(OFFICIAL, "mixed") == ()
     for precision in ("int8", "dynamic"):
         entries = measured_thresholds(OFFICIAL, precision)
         assert {entry.detector for entry in entries} == {"yunet", "yunet-fast"}
