@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
@@ -214,6 +215,22 @@ def test_what_each_step_of_int8_gives(folder: Folder) -> None:
 @pytest.mark.slow
 def test_the_figures_of_the_page(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     follow(folder(1549), capsys, tolerance=0.003)
+
+
+def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
+    rewritten = runpy.run_path(str(ROOT / "docs" / "speed.py"))["rewritten"]
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert page.count("<!-- end -->") == 3
+    assert rewritten(page) == page
+    # One figure by hand: what it is and where it comes from.
+    run = json.loads((ROOT / "benchmarks" / "results" / "latency-x86-2026-11-27.json").read_text())
+    (row,) = [
+        row
+        for row in run["rows"]
+        if [row["subject"][key] for key in ("name", "runtime", "precision")]
+        == ["ghostfacenet-v1-0.5-2", "ai_edge_litert 2.3.0", "int8"]
+    ]
+    assert f"{row['summary']['p50']:.2f} (" in page
 
 
 def test_links_lead_somewhere() -> None:
