@@ -284,4 +284,5 @@ def test_all_of_lfw(shared: Path, real_store: ModelStore) -> None:
         for entry in calibrated(evaluation.all_pairs, evaluation.system.model.detector, "LFW"):
             if entry.fmr in shipped:
                 assert entry.similarity == pytest.approx(shipped[entry.fmr].similarity, abs=2e-3)
-                assert entry.fnmr == pytest.approx(shipped[entry.fmr].fnmr, abs=2e-3)
+                # Those of int8 were measured on LiteRT, whose kernels round in another way than ONNX Runtime's.
+                assert entry.fnmr == pytest.approx(shipped[entry.fmr].fnmr, abs=5e-3)

@@ -281,7 +281,7 @@ def test_insightface(
         photo, groups=["detect", "faces"], threads=1, store=real_models, scrfd=scrfd, insightface=packs
     )
     contenders, absent = _parted(contest.peers)
-    assert list(absent) == ["InsightFace FaceAnalysis headless"]
+    assert absent.keys() - {"yunet on litert"} == {"InsightFace FaceAnalysis headless"}  # LiteRT is another extra
     assert "AssertionError" in absent["InsightFace FaceAnalysis headless"]
     assert contenders["scrfd_500m_kps, insightface"].figures["faces"] == 1
     mixed = contenders["InsightFace FaceAnalysis mixed, insightface"]
