@@ -232,13 +232,6 @@ def paired_accuracy_difference(
     return (gained - lost) / len(after), _widened(interval, gain, pairs, replicates, seed)
 
 
-def paired_tar_difference(
-    first: Scores, second: Scores, fmr: float, *, replicates: int = REPLICATES, seed: int = 0
-) -> tuple[float, Interval]:
-    """:func:`paired_tar_differences` at one FMR."""
-    return paired_tar_differences(first, second, [fmr], replicates=replicates, seed=seed)[0]
-
-
 def paired_tar_differences(
     first: Scores, second: Scores, fmrs: Sequence[float], *, replicates: int = REPLICATES, seed: int = 0
 ) -> tuple[tuple[float, Interval], ...]:

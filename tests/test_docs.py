@@ -230,7 +230,9 @@ def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
         if [row["subject"][key] for key in ("name", "runtime", "precision")]
         == ["ghostfacenet-v1-0.5-2", "ai_edge_litert 2.3.0", "int8"]
     ]
-    assert f"{row['summary']['p50']:.2f} (" in page
+    (line,) = [line for line in page.splitlines() if line.startswith("| `ghostfacenet-v1-0.5-2`")]
+    low, middle, high = (row["summary"][key] for key in ("p50_low", "p50", "p50_high"))
+    assert line.split(" | ")[-1] == f"{middle:.2f} ({low:.2f} to {high:.2f}) |"
 
 
 def test_links_lead_somewhere() -> None:

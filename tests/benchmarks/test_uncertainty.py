@@ -23,7 +23,7 @@ from ghostface_edge.benchmarks.uncertainty import (
     draw,
     newcombe,
     paired_accuracy_difference,
-    paired_tar_difference,
+    paired_tar_differences,
 )
 from ghostface_edge.errors import EvaluationError, OptionError
 
@@ -322,8 +322,8 @@ def test_differences_cover_the_truth() -> None:
         for gap, noise in ((0.4, 0.1), (0.45, math.hypot(0.1, 0.03))):
             threshold = norm.isf(0.1, 0, math.sqrt(2 * 0.08**2 + noise**2))
             truth.append(norm.sf(threshold, gap, math.hypot(0.08, noise)))
-        difference, interval = paired_tar_difference(
-            first.scores(), second.scores(), 0.1, replicates=200, seed=int(rng.integers(1 << 30))
+        ((difference, interval),) = paired_tar_differences(
+            first.scores(), second.scores(), [0.1], replicates=200, seed=int(rng.integers(1 << 30))
         )
         assert interval.low <= difference <= interval.high
         covered += interval.low <= truth[1] - truth[0] <= interval.high
@@ -534,7 +534,7 @@ def test_both_systems_have_the_same_replicates() -> None:
             tar.append(np.mean(genuine >= least_threshold(impostor, 0.1)))
         expected.append(tar[1] - tar[0])
     low, high = np.quantile(expected, (0.025, 0.975))
-    difference, interval = paired_tar_difference(first.scores(), second.scores(), 0.1, replicates=100)
+    difference, interval = paired_tar_differences(first.scores(), second.scores(), [0.1], replicates=100)[0]
     tars = [scores.at(0.1).true_matches for scores in (first.scores(), second.scores())]
     gained = tars[1].count - tars[0].count
     apart = newcombe(Rate(0, tars[0].total), Rate(gained, tars[0].total))
@@ -549,7 +549,7 @@ def test_people_that_one_system_could_not_enrol_are_drawn_for_both() -> None:
     gone = ~(second.people == 7).any(axis=1)
     third = Comparisons(second.similarity[gone], second.people[gone])
     for other in (second, third):
-        _, interval = paired_tar_difference(first.scores(), other.scores(), 0.1)
+        _, interval = paired_tar_differences(first.scores(), other.scores(), [0.1])[0]
         assert interval.high - interval.low < 0.2  # independent draws: about 0.35
         assert interval.method.endswith("bootstrap over 20 people")
 
@@ -558,15 +558,15 @@ def test_unknown_people_are_compared_by_comparison() -> None:
     rng = np.random.default_rng(16)
     genuine, impostor = rng.normal(0.2, 0.1, 500), rng.normal(0, 0.1, 500)
     first, second = Scores(genuine, impostor), Scores(genuine + 0.01, impostor)
-    difference, interval = paired_tar_difference(first, second, 0.1)
+    difference, interval = paired_tar_differences(first, second, [0.1])[0]
     assert interval.method.endswith("bootstrap over 1,000 comparisons")
     assert interval.low <= difference <= interval.high
     apart = newcombe(first.at(0.1).true_matches, second.at(0.1).true_matches)
     assert interval.high - interval.low < 0.8 * (apart.high - apart.low)
-    assert paired_tar_difference(first, Scores(genuine[1:], impostor), 0.1)[1].method == "Newcombe"
+    assert paired_tar_differences(first, Scores(genuine[1:], impostor), [0.1])[0][1].method == "Newcombe"
 
 
 def test_a_difference_at_an_unsupported_rate_is_refused() -> None:
     scores = comparisons(np.random.default_rng(17), 5).scores()
     with pytest.raises(EvaluationError, match="rule of three"):
-        paired_tar_difference(scores, scores, 1e-4)
+        paired_tar_differences(scores, scores, [1e-4])

@@ -9,28 +9,11 @@ import click
 from ...notices import without_notices
 from ..options import SHORT_PRECISIONS, measured_options
 from ..output import INTERRUPTED, answer, check_place, report, table
-from .latency import words
+from .latency import subjects
 
 
 @click.command(short_help="Count instructions on emulated ARM cores; check outputs there.")
-@click.argument("models", metavar="[MODEL]...", nargs=-1)
-@click.option(
-    "--arch",
-    "architectures",
-    multiple=True,
-    metavar="NAME",
-    help="An architecture with random weights, such as ghostfacenet-v1-1.3-2: no checkpoint needed. May be repeated.",
-)
-@click.option(
-    "--precision",
-    "precisions",
-    default="fp32",
-    show_default=True,
-    callback=words,
-    metavar="LIST",
-    help="Of known models and architectures: fp32, fp16, int8; on litert also dynamic and int16x8.",
-)
-@click.option("--runtime", "runtimes", callback=words, metavar="LIST", help="onnx, litert.  [default: those installed]")
+@subjects
 @click.option(
     "--core",
     "cores",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 import click
 
 from ...notices import without_notices
-from ..options import SHORT_PRECISIONS, measured_options
-from ..output import INTERRUPTED, answer, check_place, report, table
+from ..options import SHORT_PRECISIONS, all_of, measured_options
+from ..output import INTERRUPTED, answer, check_place, progress_bar, report, table
 
 
 def words(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -17,25 +16,34 @@ def words(context: click.Context, parameter: click.Parameter, value: str | None)
     return tuple(word for word in (value or "").split(",") if word)
 
 
+subjects = all_of(
+    click.argument("models", metavar="[MODEL]...", nargs=-1),
+    click.option(
+        "--arch",
+        "architectures",
+        multiple=True,
+        metavar="NAME",
+        help="An architecture with random weights, such as ghostfacenet-v1-1.3-2: no checkpoint needed. May be "
+        "repeated.",
+    ),
+    click.option(
+        "--precision",
+        "precisions",
+        default="fp32",
+        show_default=True,
+        callback=words,
+        metavar="LIST",
+        help="Of known models and architectures: fp32, fp16, int8; on litert also dynamic and int16x8.",
+    ),
+    click.option(
+        "--runtime", "runtimes", callback=words, metavar="LIST", help="onnx, litert.  [default: those installed]"
+    ),
+)
+"""What is measured: models, architectures, and in which forms."""
+
+
 @click.command(short_help="Time models on this device: cold start, steady state, memory.")
-@click.argument("models", metavar="[MODEL]...", nargs=-1)
-@click.option(
-    "--arch",
-    "architectures",
-    multiple=True,
-    metavar="NAME",
-    help="An architecture with random weights, such as ghostfacenet-v1-1.3-2: no checkpoint needed. May be repeated.",
-)
-@click.option(
-    "--precision",
-    "precisions",
-    default="fp32",
-    show_default=True,
-    callback=words,
-    metavar="LIST",
-    help="Of known models and architectures: fp32, fp16, int8; on litert also dynamic and int16x8.",
-)
-@click.option("--runtime", "runtimes", callback=words, metavar="LIST", help="onnx, litert.  [default: those installed]")
+@subjects
 @click.option(
     "--threads",
     default="1",
@@ -90,19 +98,10 @@ def latency(
                 runtimes=runtimes,
                 threads=counts,
             )
-        run = _measured(bench, field, pictures, quick)
+        with progress_bar() as progress:
+            run = bench.measure_latency(field, pictures, quick=quick, progress=progress)
     if output is not None:
         run.write(output)
         report("note", f"results written to {output}")
     answer(run.to_dict(), tables.latency_text(run, table), as_json)
     return 0 if run.complete else INTERRUPTED
-
-
-def _measured(bench: Any, field: Any, pictures: Any, quick: bool) -> Any:
-    from tqdm import tqdm
-
-    # A bar on a terminal, and nothing elsewhere.
-    with tqdm(total=100, desc="timing", unit="%", disable=None, leave=False) as bar:
-        return bench.measure_latency(
-            field, pictures, quick=quick, progress=lambda share: bar.update(int(100 * share) - bar.n)
-        )
