@@ -28,7 +28,6 @@ _HEADS = {
     "peers": "Beside other runtimes and libraries",
     "arm": "Instructions on emulated ARM cores",
     "macs": "Multiplications, weights and memory, counted",
-    "detectors": "Detectors",
 }
 
 _BY_STAGE = ("peers",)

@@ -22,7 +22,7 @@ from .samples import Subject, Summary
 SCHEMA = 1
 """Version of the schema; another one is refused."""
 
-KINDS = ("latency", "pipeline", "peers", "arm", "macs", "detectors")
+KINDS = ("latency", "pipeline", "peers", "arm", "macs")
 """What may have been measured."""
 
 LARGEST_FILE = 64 << 20
