@@ -26,8 +26,8 @@ public final class Box {
     }
 
     /** Square pixels; 0 for an empty box. */
-    public float area() {
-        return Math.max(width(), 0) * Math.max(height(), 0);
+    public double area() {
+        return Math.max((double) x2 - x1, 0) * Math.max((double) y2 - y1, 0);
     }
 
     @Override

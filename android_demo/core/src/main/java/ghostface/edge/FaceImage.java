@@ -31,6 +31,25 @@ public final class FaceImage {
         return new FaceImage(pixels, width, height, source);
     }
 
+    /**
+     * A picture of packed pixels, as Android's {@code Bitmap.getPixels} gives them; transparent parts are laid on white.
+     *
+     * @param argb width * height numbers: alpha, red, green, blue from the highest byte down, not premultiplied
+     * @throws ImageException the numbers do not fit
+     */
+    public static FaceImage ofArgb(int[] argb, int width, int height, String source) {
+        throw new UnsupportedOperationException("not written yet");
+    }
+
+    /**
+     * The picture turned upright.
+     *
+     * @param orientation of EXIF, 1 to 8; anything else counts as upright
+     */
+    public FaceImage upright(int orientation) {
+        throw new UnsupportedOperationException("not written yet");
+    }
+
     /** The bytes themselves, not a copy: not to be changed. */
     public byte[] pixels() {
         return pixels;
