@@ -12,15 +12,19 @@ public final class ModelCard {
     public final String name;
     public final String architecture;
     public final String precision;
-    public final String licence;
     public final InputSpec input;
+    public final Source source;
+    public final String converter;
+    public final String licence;
+    public final String alignment;
     /** D (embedders), 0 for detectors. */
     public final int embeddingSize;
     public final List<Threshold> thresholds;
 
     private ModelCard() {
-        kind = modelId = name = architecture = precision = licence = "";
+        kind = modelId = name = architecture = precision = converter = licence = alignment = "";
         input = null;
+        source = null;
         embeddingSize = 0;
         thresholds = Collections.emptyList();
     }
@@ -72,6 +76,20 @@ public final class ModelCard {
             this.colourOrder = colourOrder;
             this.mean = mean;
             this.scale = scale;
+        }
+    }
+
+    /** The file that a model was made from. */
+    public static final class Source {
+        public final String file;
+        public final String sha256;
+        /** Bytes. */
+        public final long size;
+
+        Source(String file, String sha256, long size) {
+            this.file = file;
+            this.sha256 = sha256;
+            this.size = size;
         }
     }
 }
