@@ -1,14 +1,18 @@
 package ghostface.edge;
 
+import ghostface.edge.detection.Detections;
 import ghostface.edge.detection.Detector;
 import ghostface.edge.errors.AlignmentException;
 import ghostface.edge.errors.DetectionException;
+import ghostface.edge.errors.GhostFaceException;
 import ghostface.edge.errors.InferenceException;
 import ghostface.edge.errors.ModelCardException;
 import ghostface.edge.errors.ModelMismatchException;
 import ghostface.edge.errors.NoFaceException;
 import ghostface.edge.errors.ThresholdException;
 import ghostface.edge.runtime.Session;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /** Finds, aligns, embeds and compares faces. Safe to share between threads where its two parts are. */
@@ -38,7 +42,7 @@ public final class FaceEngine {
 
     /** What the embeddings of this engine carry, and what a gallery is opened with. */
     public ModelIdentity model() {
-        throw new UnsupportedOperationException("not written yet");
+        return card().identity(detector.name() + (embedder.flip ? "+flip" : ""));
     }
 
     /**
@@ -48,7 +52,14 @@ public final class FaceEngine {
      * @throws InferenceException the detector's model failed, or gave NaN or infinity
      */
     public List<Detection> detect(FaceImage photo) {
-        throw new UnsupportedOperationException("not written yet");
+        try {
+            return Detections.checked(detector.detect(photo), detector.name());
+        } catch (GhostFaceException error) {
+            throw error;
+        } catch (RuntimeException error) { // a detector of the user's own may raise anything
+            throw new DetectionException(
+                    "detector " + Text.quoted(detector.name()) + " failed on " + photo.source + ": " + error, error);
+        }
     }
 
     /**
@@ -57,7 +68,7 @@ public final class FaceEngine {
      * @throws AlignmentException landmarks that define no alignment
      */
     public FaceImage align(FaceImage photo, Detection detection) {
-        throw new UnsupportedOperationException("not written yet");
+        return Alignment.align(photo, detection.landmarks, embedder.cropSize);
     }
 
     /**
@@ -66,19 +77,24 @@ public final class FaceEngine {
      * @throws InferenceException the model failed, or gave NaN, infinity or a zero vector
      */
     public List<Template> embed(List<FaceImage> crops) {
-        throw new UnsupportedOperationException("not written yet");
+        ModelIdentity model = model();
+        List<Template> templates = new ArrayList<>();
+        for (float[] embedding : embedder.embed(crops)) {
+            templates.add(new Template(embedding, model));
+        }
+        return templates;
     }
 
     /** The third step for one crop. */
     public Template embed(FaceImage crop) {
-        throw new UnsupportedOperationException("not written yet");
+        return embed(Collections.singletonList(crop)).get(0);
     }
 
     /**
      * Every face of a photo with its template, largest first; empty where there is none. Errors are those of the steps.
      */
     public List<Face> faces(FaceImage photo) {
-        throw new UnsupportedOperationException("not written yet");
+        return faces(photo, detect(photo));
     }
 
     /**
@@ -87,7 +103,8 @@ public final class FaceEngine {
      * @throws NoFaceException there is none; other errors are those of the steps
      */
     public Face face(FaceImage photo) {
-        throw new UnsupportedOperationException("not written yet");
+        Detection main = Detections.mainFace(photo, detect(photo));
+        return faces(photo, Collections.singletonList(main)).get(0);
     }
 
     /**
@@ -96,7 +113,8 @@ public final class FaceEngine {
      * @param fmr false-match rate at which to decide
      */
     public Verification verify(FaceImage a, FaceImage b, double fmr) {
-        throw new UnsupportedOperationException("not written yet");
+        threshold(fmr); // said before anything is computed
+        return verify(face(a), face(b), fmr);
     }
 
     /**
@@ -108,7 +126,12 @@ public final class FaceEngine {
      * @throws ModelMismatchException faces of different models
      */
     public Verification verify(Face a, Face b, double fmr) {
-        throw new UnsupportedOperationException("not written yet");
+        Threshold threshold = threshold(fmr);
+        double similarity = Matching.similarity(a.template, b.template);
+        boolean measured = threshold.detector.equals(a.template.model.detector)
+                && threshold.detector.equals(b.template.model.detector);
+        // Otherwise nobody measured how often that combination goes wrong.
+        return measured ? Matching.decide(similarity, threshold) : Matching.decide(similarity, threshold.similarity);
     }
 
     /**
@@ -117,6 +140,18 @@ public final class FaceEngine {
      * @throws ThresholdException the card holds none; the message lists what it holds
      */
     public Threshold threshold(double fmr) {
-        return card().threshold(fmr, detector.name());
+        return card().threshold(fmr, model().detector);
+    }
+
+    private List<Face> faces(FaceImage photo, List<Detection> detections) {
+        List<FaceImage> crops = new ArrayList<>();
+        for (Detection detection : detections) {
+            crops.add(align(photo, detection));
+        }
+        List<Face> faces = new ArrayList<>();
+        for (Template template : embed(crops)) {
+            faces.add(new Face(detections.get(faces.size()), template));
+        }
+        return faces;
     }
 }
