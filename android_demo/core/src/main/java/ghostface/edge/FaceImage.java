@@ -32,22 +32,72 @@ public final class FaceImage {
     }
 
     /**
-     * A picture of packed pixels, as Android's {@code Bitmap.getPixels} gives them; transparent parts are laid on white.
+     * A picture of packed pixels, as Android's {@code Bitmap.getPixels} gives them; what is transparent is laid on
+     * white.
      *
      * @param argb width * height numbers: alpha, red, green, blue from the highest byte down, not premultiplied
      * @throws ImageException the numbers do not fit
      */
     public static FaceImage ofArgb(int[] argb, int width, int height, String source) {
-        throw new UnsupportedOperationException("not written yet");
+        if (width < 1 || height < 1 || argb.length != (long) width * height || argb.length > Integer.MAX_VALUE / 3) {
+            throw new ImageException(source + ": " + argb.length + " pixels are no picture of " + width + " x " + height
+                    + " pixels");
+        }
+        byte[] rgb = new byte[3 * argb.length];
+        int place = 0;
+        for (int pixel : argb) {
+            int alpha = pixel >>> 24;
+            rgb[place++] = onWhite(pixel >> 16 & 255, alpha);
+            rgb[place++] = onWhite(pixel >> 8 & 255, alpha);
+            rgb[place++] = onWhite(pixel & 255, alpha);
+        }
+        return new FaceImage(rgb, width, height, source);
+    }
+
+    private static byte onWhite(int value, int alpha) {
+        return (byte) (alpha == 255 ? value : (value * alpha + 255 * (255 - alpha) + 127) / 255);
     }
 
     /**
      * The picture turned upright.
      *
-     * @param orientation of EXIF, 1 to 8; anything else counts as upright
+     * @param orientation as EXIF (2.32, tag 274) states it, 1 to 8; anything else counts as upright
      */
     public FaceImage upright(int orientation) {
-        throw new UnsupportedOperationException("not written yet");
+        switch (orientation) {
+            case 2:
+                return turned(0, true);
+            case 3:
+                return turned(180, false);
+            case 4:
+                return turned(180, true);
+            case 5:
+                return turned(90, true);
+            case 6:
+                return turned(90, false);
+            case 7:
+                return turned(270, true);
+            case 8:
+                return turned(270, false);
+            default:
+                return this;
+        }
+    }
+
+    private FaceImage turned(int rotation, boolean mirrored) {
+        Turn turn = new Turn(width, height, rotation, mirrored);
+        byte[] result = new byte[pixels.length];
+        int from = 0;
+        for (int y = 0; y < height; y++) {
+            int to = 3 * (turn.start + y * turn.down);
+            for (int x = 0; x < width; x++) {
+                result[to] = pixels[from++];
+                result[to + 1] = pixels[from++];
+                result[to + 2] = pixels[from++];
+                to += 3 * turn.across;
+            }
+        }
+        return new FaceImage(result, turn.width, turn.height, source);
     }
 
     /** The bytes themselves, not a copy: not to be changed. */
