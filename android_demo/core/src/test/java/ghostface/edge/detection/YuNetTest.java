@@ -1,0 +1,219 @@
+package ghostface.edge.detection;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import ghostface.edge.Detection;
+import ghostface.edge.FaceImage;
+import ghostface.edge.Golden;
+import ghostface.edge.ModelCard;
+import ghostface.edge.errors.DetectionException;
+import ghostface.edge.errors.InferenceException;
+import ghostface.edge.errors.OptionException;
+import ghostface.edge.runtime.ModelFile;
+import ghostface.edge.runtime.OnnxSession;
+import ghostface.edge.runtime.Session;
+import ghostface.edge.runtime.Tensor;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** All of YuNet on ONNX Runtime, with a network that takes bright squares for faces, against Python. */
+class YuNetTest {
+    private static JsonObject golden;
+    private static OnnxSession squares;
+
+    @BeforeAll
+    static void open() {
+        golden = Golden.read("detection");
+        squares = new OnnxSession(ModelFile.of(Golden.unpacked(golden.get("model")), "squares.onnx"), 1);
+    }
+
+    @AfterAll
+    static void close() {
+        squares.close();
+    }
+
+    @Test
+    void theFacesOfPython() {
+        for (JsonElement item : golden.getAsJsonArray("photos")) {
+            JsonObject photo = item.getAsJsonObject();
+            YuNet.Mode mode = YuNet.Mode.valueOf(photo.get("mode").getAsString().toUpperCase(Locale.ROOT));
+            double score = photo.get("score").getAsDouble();
+            int maxSize = photo.get("maxSize").getAsInt();
+            for (boolean planes : new boolean[] {true, false}) {
+                YuNet detector = new YuNet(planes ? squares : channelsLast(), mode, score, maxSize);
+                assertEquals(photo.get("name").getAsString(), detector.name());
+                assertFaces(photo, detector.detect(painted(photo)));
+            }
+        }
+    }
+
+    @Test
+    void withoutOptionsItIsTheAccurateMode() {
+        JsonObject photo = golden.getAsJsonArray("photos").get(0).getAsJsonObject();
+        YuNet detector = new YuNet(squares);
+        assertEquals("yunet", detector.name());
+        assertFaces(photo, detector.detect(painted(photo)));
+    }
+
+    @Test
+    void aNetworkThatIsNoYuNetAfterAll() {
+        FaceImage image = painted(golden.getAsJsonArray("photos").get(0).getAsJsonObject());
+        String other = "model 'bright squares' gave outputs that are not those of a YuNet";
+        assertFails(image, other, grids -> Arrays.copyOf(grids, 2));
+        assertFails(image, other, grids -> new Tensor[] {grids[1], grids[0], grids[2]});
+        assertFails(image, other, grids -> new Tensor[] {grids[0], grids[1], new Tensor(new float[72], 1, 2, 3, 12)});
+        String strange = "model 'bright squares' gave NaN, infinity or numbers beyond any photo";
+        for (float value : new float[] {Float.NaN, Float.NEGATIVE_INFINITY, 2e6f, -1e6f}) {
+            assertFails(image, strange, grids -> {
+                grids[2].values[7] = value;
+                return grids;
+            });
+        }
+    }
+
+    @Test
+    void modelsThatAreNoYuNet() {
+        assertEquals(
+                "model 'bright squares' (retinaface, NCHW RGB) is not a YuNet as ghostface-edge convert writes it",
+                assertThrows(
+                                DetectionException.class,
+                                () -> new YuNet(new Changed("\"yunet\"", "\"retinaface\"", grids -> grids)))
+                        .getMessage());
+        assertThrows(
+                DetectionException.class, () -> new YuNet(new Changed("\"RGB\"", "\"BGR\"", grids -> grids)));
+    }
+
+    @Test
+    void senselessOptions() {
+        for (double score : new double[] {0.29, 1, -1, Double.NaN}) {
+            assertEquals(
+                    "score=" + score + " is not between 0.3 and 1",
+                    assertThrows(OptionException.class, () -> new YuNet(squares, YuNet.Mode.FAST, score, 640)).getMessage());
+        }
+        for (int size : new int[] {31, 4097, -640}) {
+            assertEquals(
+                    "maxSize=" + size + " is not a size between 32 and 4096 pixels",
+                    assertThrows(OptionException.class, () -> new YuNet(squares, YuNet.Mode.FAST, 0.7, size)).getMessage());
+        }
+    }
+
+    private static void assertFaces(JsonObject photo, List<Detection> found) {
+        assertEquals(photo.get("count").getAsInt(), found.size(), () -> describe(photo));
+        for (int i = 0; i < photo.getAsJsonArray("faces").size(); i++) {
+            JsonObject face = photo.getAsJsonArray("faces").get(i).getAsJsonObject();
+            Detection detection = found.get(i);
+            float[] box = {detection.box.x1, detection.box.y1, detection.box.x2, detection.box.y2};
+            assertArrayEquals(Golden.floats(face.get("box")), box, 1e-3f, () -> describe(photo));
+            assertEquals(face.get("score").getAsDouble(), detection.score, 1e-5, () -> describe(photo));
+            assertArrayEquals(
+                    Golden.floats(face.get("landmarks")), detection.landmarks.toArray(), 1e-3f, () -> describe(photo));
+        }
+    }
+
+    private static String describe(JsonObject photo) {
+        return photo.get("mode") + " on " + photo.get("width") + " x " + photo.get("height") + " at "
+                + photo.get("maxSize");
+    }
+
+    /** Rectangles on black, the later ones over the earlier, darker to the right and downwards, as in detection.py. */
+    private static FaceImage painted(JsonObject photo) {
+        int width = photo.get("width").getAsInt();
+        int height = photo.get("height").getAsInt();
+        byte[] pixels = new byte[3 * width * height];
+        for (JsonElement item : photo.getAsJsonArray("rectangles")) {
+            double[] rectangle = Golden.numbers(item);
+            for (int row = (int) rectangle[1]; row < rectangle[1] + rectangle[3]; row++) {
+                for (int column = (int) rectangle[0]; column < rectangle[0] + rectangle[2]; column++) {
+                    for (int channel = 0; channel < 3; channel++) {
+                        int light = 32768 - 3 * row - 7 * column;
+                        pixels[3 * (row * width + column) + channel] =
+                                (byte) ((int) rectangle[4 + channel] * light / 32768);
+                    }
+                }
+            }
+        }
+        return FaceImage.ofRgb(pixels, width, height, "painted");
+    }
+
+    private static void assertFails(FaceImage image, String message, UnaryOperator<Tensor[]> change) {
+        YuNet detector = new YuNet(new Changed("", "", change));
+        assertEquals(message, assertThrows(InferenceException.class, () -> detector.detect(image)).getMessage());
+    }
+
+    /** The same network with channels last, as a TFLite file has it. */
+    private static Session channelsLast() {
+        return new Changed("\"NCHW\"", "\"NHWC\"", grids -> grids) {
+            @Override
+            public Tensor[] run(Tensor input) {
+                int[] shape = input.shape();
+                int plane = shape[1] * shape[2];
+                float[] planes = new float[input.values.length];
+                for (int place = 0; place < planes.length; place++) {
+                    int picture = place / (3 * plane);
+                    int pixel = place / 3 % plane;
+                    planes[(3 * picture + place % 3) * plane + pixel] = input.values[place];
+                }
+                return squares.run(new Tensor(planes, shape[0], 3, shape[1], shape[2]));
+            }
+        };
+    }
+
+    /** The network under another card, or with other outputs. */
+    private static class Changed implements Session {
+        private final ModelCard card;
+        private final UnaryOperator<Tensor[]> change;
+
+        Changed(String text, String other, UnaryOperator<Tensor[]> change) {
+            this.card = ModelCard.fromJson(golden.get("card").getAsString().replace(text, other));
+            this.change = change;
+        }
+
+        @Override
+        public ModelCard card() {
+            return card;
+        }
+
+        @Override
+        public String file() {
+            return squares.file();
+        }
+
+        @Override
+        public String sha256() {
+            return squares.sha256();
+        }
+
+        @Override
+        public String runtime() {
+            return squares.runtime();
+        }
+
+        @Override
+        public String version() {
+            return squares.version();
+        }
+
+        @Override
+        public int threads() {
+            return squares.threads();
+        }
+
+        @Override
+        public Tensor[] run(Tensor input) {
+            return change.apply(squares.run(input));
+        }
+
+        @Override
+        public void close() {}
+    }
+}
