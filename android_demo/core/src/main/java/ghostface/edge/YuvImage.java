@@ -7,8 +7,8 @@ import java.nio.ByteBuffer;
  * A camera frame in Android's {@code YUV_420_888}: a plane of luma and two of chroma at half the width and height (odd
  * sizes rounded up), each with strides of its own.
  *
- * <p>The colours are those of JFIF, which camera2 delivers: BT.601, full range. Each sample of chroma colours its square
- * of four pixels.
+ * <p>The colours are those of JFIF, which camera2 delivers: BT.601, full range. Each sample of chroma colours its
+ * square of four pixels.
  */
 public final class YuvImage {
     /** One plane, as {@code android.media.Image.Plane} has it. */
@@ -84,9 +84,9 @@ public final class YuvImage {
         long row = (columns - 1L) * plane.pixelStride + 1;
         long bytes = (rows - 1L) * plane.rowStride + row;
         if (plane.pixelStride < 1 || plane.rowStride < row || plane.buffer.limit() < bytes) {
-            throw new ImageException("camera frame: plane " + name + " of " + plane.buffer.limit() + " bytes, row stride "
-                    + plane.rowStride + ", pixel stride " + plane.pixelStride + " does not hold " + columns + " x " + rows
-                    + " samples");
+            throw new ImageException("camera frame: plane " + name + " of " + plane.buffer.limit()
+                    + " bytes, row stride " + plane.rowStride + ", pixel stride " + plane.pixelStride
+                    + " does not hold " + columns + " x " + rows + " samples");
         }
     }
 
@@ -129,21 +129,23 @@ public final class YuvImage {
                 }
             }
             lumas.read(line);
+            byte[] luma = lumas.bytes;
+            int lumaStep = lumas.stride;
             int place = 3 * (turn.start + row * turn.down);
-            for (int x = 0; x < width; x++) {
-                int luma = lumas.bytes[x * lumas.stride] & 255;
-                int chroma = x + odd >> 1;
-                rgb[place] = clamped(luma + reds[chroma]);
-                rgb[place + 1] = clamped(luma + greens[chroma]);
-                rgb[place + 2] = clamped(luma + blues[chroma]);
-                place += step;
+            int from = 0;
+            for (int x = odd; x < width + odd; x++, from += lumaStep, place += step) {
+                int value = luma[from] & 255;
+                int chroma = x >> 1;
+                rgb[place] = clamped(value + reds[chroma]);
+                rgb[place + 1] = clamped(value + greens[chroma]);
+                rgb[place + 2] = clamped(value + blues[chroma]);
             }
         }
         return FaceImage.ofRgb(rgb, turn.width, turn.height, "camera frame");
     }
 
     private static byte clamped(int value) {
-        return (byte) (value < 0 ? 0 : Math.min(value, 255));
+        return (byte) Math.max(0, Math.min(value, 255));
     }
 
     /** A part of one row at a time: single bytes of a direct buffer are slow to read. */

@@ -61,9 +61,9 @@ class AlignmentTest {
             JsonObject expected = item.getAsJsonObject();
             Landmarks landmarks = new Landmarks(Golden.floats(expected.get("landmarks")));
             String message = expected.get("message").getAsString();
-            assertEquals(
-                    message,
-                    assertThrows(AlignmentException.class, () -> Alignment.align(image, landmarks), message).getMessage());
+            AlignmentException error =
+                    assertThrows(AlignmentException.class, () -> Alignment.align(image, landmarks), message);
+            assertEquals(message, error.getMessage());
         }
     }
 
@@ -71,9 +71,9 @@ class AlignmentTest {
     void landmarksThatAreNoNumbers() {
         for (float strange : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
             Landmarks landmarks = new Landmarks(38, 51, 73, 51, 56, 71, strange, 92, 70, 92);
-            assertEquals(
-                    "the landmarks hold NaN or infinity",
-                    assertThrows(AlignmentException.class, () -> Alignment.similarityTransform(landmarks)).getMessage());
+            AlignmentException error =
+                    assertThrows(AlignmentException.class, () -> Alignment.similarityTransform(landmarks));
+            assertEquals("the landmarks hold NaN or infinity", error.getMessage());
         }
     }
 

@@ -40,12 +40,11 @@ class FaceImageTest {
 
     @Test
     void numbersThatDoNotFit() {
-        assertEquals(
-                "photo.jpg: 11 bytes are no RGB picture of 2 x 2 pixels",
-                assertThrows(ImageException.class, () -> FaceImage.ofRgb(new byte[11], 2, 2, "photo.jpg")).getMessage());
-        assertEquals(
-                "bitmap: 3 pixels are no picture of 2 x 2 pixels",
-                assertThrows(ImageException.class, () -> FaceImage.ofArgb(new int[3], 2, 2, "bitmap")).getMessage());
+        ImageException error =
+                assertThrows(ImageException.class, () -> FaceImage.ofRgb(new byte[11], 2, 2, "photo.jpg"));
+        assertEquals("photo.jpg: 11 bytes are no RGB picture of 2 x 2 pixels", error.getMessage());
+        error = assertThrows(ImageException.class, () -> FaceImage.ofArgb(new int[3], 2, 2, "bitmap"));
+        assertEquals("bitmap: 3 pixels are no picture of 2 x 2 pixels", error.getMessage());
         assertThrows(ImageException.class, () -> FaceImage.ofRgb(new byte[0], 0, 5, "nothing"));
         assertThrows(ImageException.class, () -> FaceImage.ofRgb(new byte[6], -1, -2, "negative"));
         // 2^32 pixels are 0 in 32 bits

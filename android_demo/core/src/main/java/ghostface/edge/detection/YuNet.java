@@ -90,8 +90,8 @@ public final class YuNet implements Detector {
         }
         ModelCard card = session.card();
         if (!card.architecture.startsWith("yunet") || !card.input.colourOrder.equals("RGB")) {
-            throw new DetectionException("model '" + card.name + "' (" + card.architecture + ", " + card.input.layout + " "
-                    + card.input.colourOrder + ") is not a YuNet as ghostface-edge convert writes it");
+            throw new DetectionException("model '" + card.name + "' (" + card.architecture + ", " + card.input.layout
+                    + " " + card.input.colourOrder + ") is not a YuNet as ghostface-edge convert writes it");
         }
         this.session = session;
         this.mode = mode;
@@ -238,13 +238,14 @@ public final class YuNet implements Detector {
         int estimates = 0;
         // Where the photo shows the face larger than the view did, the first estimate is the poorest and is left out.
         if (!fromPhoto(photo, view, canvases[0])) {
-            add(sums, landmarks);
+            add(sums, asDoubles(landmarks));
             estimates++;
         }
         for (int i = 0; i < canvases.length; i++) {
             float[] seen = seenAgain(Anchors.decode(grids, i, FLOOR), FILLS[i]);
             if (seen != null) {
-                add(sums, Alignment.mapped(MIRRORED[i] ? swapped(seen) : asDoubles(seen), Alignment.inverse(canvases[i])));
+                double[] points = MIRRORED[i] ? swapped(seen) : asDoubles(seen);
+                add(sums, Alignment.mapped(points, Alignment.inverse(canvases[i])));
                 estimates++;
             }
         }
@@ -256,10 +257,6 @@ public final class YuNet implements Detector {
             mean[i] = (float) (sums[i] / estimates);
         }
         return mean;
-    }
-
-    private static void add(double[] sums, float[] numbers) {
-        add(sums, asDoubles(numbers));
     }
 
     private static void add(double[] sums, double[] numbers) {
