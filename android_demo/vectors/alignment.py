@@ -70,6 +70,17 @@ def _crops(rng: np.random.Generator) -> dict[str, Any]:
 
 def _errors() -> Iterator[dict[str, Any]]:
     """Landmarks that cannot be aligned, with the words that say so, for a photo of 80 x 70 pixels."""
+    rng = np.random.default_rng(7)
+    # Turned by 45 degrees, beside the photo: only a side of the crop parts the first two from it, only the photo's
+    # right side the third.
+    beside = [
+        points[:, 0] + 1j * points[:, 1]
+        for points in (
+            _face(rng, 40.0, 45.0, -15.5, -15.5, 0.0),
+            _face(rng, 40.0, 45.0, 94.5, 84.5, 0.0),
+            _face(rng, 200.0, -45.0, 224.5, 35.0, 0.0),
+        )
+    ]
     image = Image.from_rgb(painted(70, 80, 5), source="photo.jpg")
     template = ARCFACE_TEMPLATE[:, 0] + 1j * ARCFACE_TEMPLATE[:, 1]
     z = template - template.mean()
@@ -85,6 +96,7 @@ def _errors() -> Iterator[dict[str, Any]]:
         template + 300,
         template - 300j,
         template * 0.01 + 5000,
+        *beside,
     ):
         landmarks = np.stack([points.real, points.imag], axis=1).astype(np.float32)
         try:

@@ -186,10 +186,14 @@ def _anchors() -> dict[str, Any]:
 def _main_faces() -> Iterator[dict[str, Any]]:
     """Boxes, and which of them a photo is of."""
     rng = np.random.default_rng(12)
+    # The middle of 100 pixels lies at 49.5: the first box is the nearer one, by half a pixel.
+    cases: list[tuple[int, int, Any]] = [(100, 100, [[10, 40, 29, 59], [70.5, 40, 89.5, 59]])]
     for _ in range(12):
         width, height = (int(side) for side in rng.integers(100, 1000, 2))
         corners = rng.integers(-20, (width, height), (6, 2))
-        boxes = np.concatenate([corners, corners + rng.integers(10, 200, (6, 2))], axis=1).astype(np.float32).tolist()
+        cases.append((width, height, np.concatenate([corners, corners + rng.integers(10, 200, (6, 2))], axis=1)))
+    for width, height, sides in cases:
+        boxes = np.asarray(sides, np.float32).tolist()
         faces = [Detection(Box(*box), 0.9, np.zeros((5, 2), np.float32)) for box in boxes]
         image = Image.from_rgb(np.zeros((height, width, 3), np.uint8))
         yield {"width": width, "height": height, "boxes": boxes, "main": faces.index(main_face(image, faces))}
