@@ -18,6 +18,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Everything about a model that its user would otherwise have to know by heart; see {@code ghostface_edge/card.py}. */
@@ -31,6 +32,7 @@ public final class ModelCard {
     private static final List<String> TEXTS = Arrays.asList(
             "kind", "model_id", "name", "architecture", "precision", "converter", "licence", "alignment");
     private static final Pattern WHOLE = Pattern.compile("-?[0-9]+");
+    private static final Pattern PLACE = Pattern.compile(" at line .*"); // the rest speaks to users of Gson
     private static final double LARGEST_FLOAT32 = 3.4028234e38; // IEEE 754; what a card says is computed in float32
 
     private static final String MEASURE =
@@ -284,8 +286,8 @@ public final class ModelCard {
             }
             return value;
         } catch (JsonParseException | IOException error) {
-            String reason = String.valueOf(error.getMessage()).split("\n", 2)[0];
-            throw new ModelCardException("the model card is not JSON: " + reason, error);
+            Matcher place = PLACE.matcher(String.valueOf(error.getMessage()));
+            throw new ModelCardException("the model card is not JSON" + (place.find() ? place.group() : ""), error);
         }
     }
 
