@@ -37,13 +37,13 @@ CHANGES: dict[str, tuple[str, ...]] = {
     '"alignment":"arcface-112",': ("", '"alignment":"",', '"alignment":"eyes-only",', '"alignment":7,'),
     '"embedding_size":32,': ("", *(f'"embedding_size":{value},' for value in (*COUNTS, "0"))),
     '"fmr":0.01': tuple(f'"fmr":{value}' for value in (*NUMBERS, "0", "1", "-0.5", "0.0", "1e-7")),
-    '"similarity":0.9': tuple(f'"similarity":{value}' for value in (*NUMBERS, "1.01", "-1.01", "-1", "1")),
+    '"similarity":0.75': tuple(f'"similarity":{value}' for value in (*NUMBERS, "1.01", "-1.01", "-1", "1")),
     '"fnmr":0.05': tuple(f'"fnmr":{value}' for value in (*NUMBERS, "1.01", "-0.1", "0", "1")),
     '"impostor_pairs":1000': tuple(f'"impostor_pairs":{value}' for value in COUNTS),
     '"fixed"': ("null", "1", '"fixed","note":"x"'),
     '"people":40': tuple(f'"people":{value}' for value in (*COUNTS, "0", "1", "2")),
     '"fmr_high":0.004': tuple(f'"fmr_high":{value}' for value in (*NUMBERS, "1.01", "-0.1", "0")),
-    '"similarity_low":0.94': tuple(f'"similarity_low":{value}' for value in (*NUMBERS, "0.97", "-1.01", "0.96")),
+    '"similarity_low":0.84': tuple(f'"similarity_low":{value}' for value in (*NUMBERS, "0.87", "-1.01", "0.86")),
     '"schema":1': tuple(f'"schema":{value}' for value in ("2", "0", '"1"', "null", "[]", "1.0", '1,"note":""')),
     '"schema":1,': ("",),
     '"licence"': ('"license"',),
@@ -74,7 +74,7 @@ def vectors() -> dict[str, Any]:
         "card": text,
         "good": [item.to_dict() for item in (card, network.card("int8", "NCHW"), _detector(card))],
         "changes": [
-            {"old": old, "new": new, **_fault(partial(ModelCard.from_json, text.replace(old, new, 1)))}
+            {"old": old, "new": new, **_fault(partial(ModelCard.from_json, _replaced(text, old, new)))}
             for old, changes in CHANGES.items()
             for new in changes
         ],
@@ -82,6 +82,11 @@ def vectors() -> dict[str, Any]:
         "thresholds": [_threshold(card, fmr, name) for fmr in (1e-3, 0.1 * 0.1, 2e-5) for name in ("fixed", "it's")],
         "without": _fault(lambda: replace(card, thresholds=()).threshold(1e-3, "fixed")),
     }
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    at = text.index(old)
+    return text[:at] + new + text[at + len(old) :]
 
 
 def _detector(card: ModelCard) -> ModelCard:

@@ -23,7 +23,7 @@ from ghostface_edge.converters.graph import Conv, Flatten, Graph, Input
 from ghostface_edge.converters.onnx_writer import write_onnx
 from ghostface_edge.converters.tflite_writer import write_tflite
 from ghostface_edge.errors import ModelCardError, ModelFileError
-from ghostface_edge.runtime.opening import read_model_card
+from ghostface_edge.runtime.opening import load_session, read_model_card
 from ghostface_edge.runtime.session import naming
 from ghostface_edge.runtime.tflite_card import SEAL_LENGTH, is_tflite
 
@@ -42,6 +42,8 @@ def vectors() -> dict[str, Any]:
         "tflite": packed(lite),
         "made": [{"what": what, "file": packed(made), **_fault(made)} for what, made in _made(bare, data, lite, card)],
         "seals": {"onnx": _seal(data), "tflite": _seal(lite)},
+        "unfit": [{"what": what, "file": packed(made), "fault": _refusal(made)} for what, made in _unfit(card)],
+        "failing": packed(write_card(_network((None, 3), (7, 3)), card)),
         "forged": {"onnx": _forged(data), "tflite": _forged(lite)},
     }
 
@@ -129,12 +131,54 @@ def _nested(bare: bytes, deep: int) -> onnx.ModelProto:
     return model
 
 
-def _forged(data: bytes) -> list[list[Any]]:
-    """Four bytes of the file replaced, and the file sealed anew: position, new bytes, class of the error or empty."""
+def _unfit(card: ModelCard) -> Iterator[tuple[str, bytes]]:
+    """Sound files that are no face network."""
+    yield "batches of 2", write_card(_network((2, 3), (2, 3)), card)
+    yield "no batch", write_card(_network((), (1, 1)), card)
+    yield "integers in and out", write_card(_network((1, 3), (1, 3), onnx.TensorProto.INT64), card)
+    yield "two inputs", write_card(_network((1, 3), (1, 3), inputs=2), card)
+    yield "nonsense", write_card(b"\x0a\x03abc", card)
+    yield "an operator that does not exist", write_card(_network((1, 3), (1, 3), operator="Reshapely"), card)
+
+
+def _network(
+    shape: tuple[int | None, ...],
+    made: tuple[int, int],
+    kind: int = onnx.TensorProto.FLOAT,
+    *,
+    inputs: int = 1,
+    operator: str = "Reshape",
+) -> bytes:
+    """A network that only lays its input out in another shape."""
+    helper = onnx.helper
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["input0", "shape"], ["output"])],
+        "g",
+        [helper.make_tensor_value_info(f"input{number}", kind, shape) for number in range(inputs)],
+        [helper.make_tensor_value_info("output", kind, [None, None])],
+        [helper.make_tensor("shape", onnx.TensorProto.INT64, [2], made)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _refusal(data: bytes) -> str:
+    """What Python says when it opens the file, up to what ONNX Runtime reports."""
+    try:
+        load_session(data, NAME, threads=1)
+    except ModelFileError as error:
+        general = f"ONNX Runtime cannot load {NAME}"
+        return general if str(error).startswith(general) else str(error)
+    raise ValueError("it opens")
+
+
+def _forged(data: bytes) -> dict[str, list[list[Any]]]:
+    """Four bytes of the file replaced, and the file sealed anew: by class of the error or none, position and bytes."""
     random = np.random.default_rng(13)
     seal = _seal(data)
-    mutants: list[list[Any]] = []
-    while len(mutants) < MUTANTS:
+    found: dict[str, list[list[Any]]] = {}
+    for _ in range(MUTANTS):
         at = int(random.integers(0, len(data) - 4))
         (old,) = struct.unpack_from("<I", data, at)
         numbers = (
@@ -149,8 +193,8 @@ def _forged(data: bytes) -> list[list[Any]]:
         new = struct.pack("<I", int(random.choice(numbers)))
         if at + 4 <= seal or (is_tflite(data) and at >= seal + SEAL_LENGTH):
             forged = _sealed(data[:at] + new + data[at + 4 :], seal)
-            mutants.append([at, new.hex(), _fault(forged).get("error", "")])
-    return mutants
+            found.setdefault(_fault(forged).get("error", ""), []).append([at, new.hex()])
+    return found
 
 
 def _seal(data: bytes) -> int:

@@ -53,8 +53,8 @@ def card(precision: str, layout: str = "NHWC") -> ModelCard:
         alignment=ARCFACE_ALIGNMENT,
         embedding_size=EMBEDDING_SIZE,
         thresholds=(
-            Threshold(1e-2, 0.9, DETECTOR, 0.05, 1000, 100, "made up"),
-            Threshold(1e-3, 0.95, DETECTOR, 0.1, 1000, 100, "made up", 40, 0.004, 0.94, 0.96),
+            Threshold(1e-2, 0.75, DETECTOR, 0.05, 1000, 100, "made up"),
+            Threshold(1e-3, 0.85, DETECTOR, 0.1, 1000, 100, "made up", 40, 0.004, 0.84, 0.86),
         ),
     )
 

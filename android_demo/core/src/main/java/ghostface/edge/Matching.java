@@ -5,8 +5,7 @@ import ghostface.edge.errors.OptionException;
 
 /** How alike two faces are, and whether that is enough. */
 public final class Matching {
-    private Matching() {
-    }
+    private Matching() {}
 
     /** Cosine of the angle between two vectors of one length, computed in double, within -1 and 1. */
     public static double cosine(float[] a, float[] b) {

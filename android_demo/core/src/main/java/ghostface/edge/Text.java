@@ -9,8 +9,7 @@ import java.util.Locale;
 final class Text {
     private static final MathContext SIX_DIGITS = new MathContext(6, RoundingMode.HALF_EVEN);
 
-    private Text() {
-    }
+    private Text() {}
 
     /** In quotes, with everything escaped that would break the line of a message: Python's {@code repr}. */
     static String quoted(String text) {

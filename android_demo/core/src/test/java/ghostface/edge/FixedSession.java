@@ -49,6 +49,5 @@ class FixedSession implements Session {
     }
 
     @Override
-    public void close() {
-    }
+    public void close() {}
 }

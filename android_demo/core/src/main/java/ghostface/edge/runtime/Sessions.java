@@ -9,8 +9,7 @@ public final class Sessions {
     /** More threads than any of these networks can use. */
     public static final int MOST_THREADS = 256;
 
-    private Sessions() {
-    }
+    private Sessions() {}
 
     /** The CPUs that this process may use, at most 4: these networks are too small to gain from more. */
     public static int defaultThreads() {
