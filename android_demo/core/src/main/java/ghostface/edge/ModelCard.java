@@ -31,6 +31,11 @@ public final class ModelCard {
 
     private static final List<String> TEXTS = Arrays.asList(
             "kind", "model_id", "name", "architecture", "precision", "converter", "licence", "alignment");
+    private static final List<String> MEASURED = Arrays.asList(
+            "fmr", "similarity", "detector", "fnmr", "impostor_pairs", "genuine_pairs", "dataset");
+    private static final List<String> PERHAPS_MEASURED =
+            Arrays.asList("people", "fmr_high", "similarity_low", "similarity_high");
+
     private static final Pattern WHOLE = Pattern.compile("-?[0-9]+");
     private static final Pattern PLACE = Pattern.compile(" at line .*"); // the rest speaks to users of Gson
     private static final double LARGEST_FLOAT32 = 3.4028234e38; // IEEE 754; what a card says is computed in float32
@@ -63,7 +68,7 @@ public final class ModelCard {
     /** Measured decision thresholds, per detector and FMR. */
     public final List<Threshold> thresholds;
 
-    /** Fields are checked in the order of {@code _validate} in Python, so that the first fault named is the same one. */
+    /** Fields are checked in the order of {@code _validate} in Python, so that both name the same fault first. */
     private ModelCard(JsonObject card) {
         for (String field : TEXTS) {
             require(isText(card.get(field)), field + " is not text");
@@ -117,9 +122,7 @@ public final class ModelCard {
         JsonElement thresholds = card.get("thresholds");
         requireKnown(thresholds != null && thresholds.isJsonArray(), "thresholds is no list");
         for (JsonElement entry : thresholds.getAsJsonArray()) {
-            requireFields(entry, "a threshold",
-                    Arrays.asList("fmr", "similarity", "detector", "fnmr", "impostor_pairs", "genuine_pairs", "dataset"),
-                    Arrays.asList("people", "fmr_high", "similarity_low", "similarity_high"));
+            requireFields(entry, "a threshold", MEASURED, PERHAPS_MEASURED);
         }
         requireFields(card, "the card",
                 Arrays.asList("kind", "model_id", "name", "architecture", "precision", "input", "source", "converter",

@@ -105,7 +105,9 @@ class MatchingTest {
     @Test
     void aLimitThatIsNoSimilarity() {
         List<Double> limits = new ArrayList<>();
-        GOLDEN.getAsJsonArray("limits").forEach(item -> limits.add(item.getAsJsonObject().get("threshold").getAsDouble()));
+        for (JsonElement element : GOLDEN.getAsJsonArray("limits")) {
+            limits.add(element.getAsJsonObject().get("threshold").getAsDouble());
+        }
         limits.add(Double.NaN);
         for (double limit : limits) {
             OptionException error = assertThrows(OptionException.class, () -> Matching.decide(0.5, limit));

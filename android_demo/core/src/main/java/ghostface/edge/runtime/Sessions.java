@@ -38,11 +38,12 @@ public final class Sessions {
             fits = found[axis] >= 1 && (shape[axis] == -1 || shape[axis] == found[axis]);
         }
         if (!fits) {
-            throw new ModelInputException(name + " takes an input of shape " + text(shape) + ", got " + text(found));
+            throw new ModelInputException(name + " takes an input of shape " + shown(shape) + ", got " + shown(found));
         }
     }
 
-    private static String text(int[] shape) {
+    /** A shape as Python writes it; -1 stands for any size. */
+    public static String shown(int[] shape) {
         return Arrays.toString(shape).replace("-1", "any").replace('[', '(').replace(']', ')');
     }
 }
