@@ -31,6 +31,8 @@ IDENTIFIER = b"TFL3"
 SEAL_LENGTH = 64
 _LENGTH = 4  # bytes of an offset, and of the length before a vector
 
+_LONGEST_NAME = 256  # bytes; many entries may share one long name, which must not be read for each of them
+
 ALIGNMENT = 16
 """Of the bytes of a buffer, from the beginning of the file: ``force_align`` in schema.fbs."""
 
@@ -126,6 +128,8 @@ def _metadata(data: bytes) -> Iterator[tuple[str, _Content]]:
         if name is None or number is None:
             continue
         start, end = _bytes(data, name)
+        if end - start > _LONGEST_NAME:
+            raise struct.error(f"a name in the metadata is longer than {_LONGEST_NAME} bytes")
         (index,) = struct.unpack_from("<I", data, number)
         if index >= len(buffers):
             raise struct.error(f"metadata refers to buffer {index} of {len(buffers)}")

@@ -75,6 +75,18 @@ def test_damage_is_not_sealed(dense: bytes, card: ModelCard) -> None:
             write_tflite_card(bytes(mutant), card)
 
 
+def test_a_name_without_end(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many entries may share one long name, whose reading for each of them would take hours."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    import tflite_fixture
+
+    for length, error in ((256, ModelCardError), (257, ModelFileError)):
+        monkeypatch.setattr(tflite_fixture, "CARD", "c" * length)
+        data = tflite_fixture.dense_model(WEIGHTS, card=card.to_json(), inputs=("FLOAT32",), outputs=("FLOAT32",))
+        with pytest.raises(error, match="no model card" if error is ModelCardError else "longer than 256 bytes"):
+            read_tflite_card(data)
+
+
 def forged(data: bytes, changes: dict[int, int]) -> bytes:
     """Words of a file replaced, and the file sealed anew as anybody can, wherever its seal then lies."""
     mutant = bytearray(data)

@@ -5,6 +5,7 @@ import ghostface.edge.errors.ModelCardException;
 import ghostface.edge.errors.ModelInputException;
 import ghostface.edge.errors.OptionException;
 import ghostface.edge.runtime.Session;
+import ghostface.edge.runtime.Sessions;
 import ghostface.edge.runtime.Tensor;
 import java.util.Arrays;
 import java.util.List;
@@ -34,7 +35,8 @@ public final class Embedder {
 
     /**
      * @param session a model whose card says {@code embedder}
-     * @param flip    average the embeddings of each crop and of its mirror image: a little more accurate, twice the time
+     * @param flip    average the embeddings of each crop and of its mirror image: a little more accurate, twice the
+     *                time
      * @param batch   crops per run of the model; more are split
      * @throws ModelCardException the model is no embedder
      * @throws OptionException    a batch below 1
@@ -91,7 +93,7 @@ public final class Embedder {
         int size = card().embeddingSize;
         if (!Arrays.equals(output.shape(), new int[] {crops.size(), size})) {
             throw new InferenceException("model " + Text.quoted(card().name) + " gave an output of shape "
-                    + Arrays.toString(output.shape()) + " for " + crops.size() + " faces, its card promises " + size
+                    + Sessions.shown(output.shape()) + " for " + crops.size() + " faces, its card promises " + size
                     + " numbers per face");
         }
         float[][] embeddings = new float[crops.size()][];

@@ -18,6 +18,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Everything about a model that its user would otherwise have to know by heart; see {@code ghostface_edge/card.py}. */
@@ -30,7 +31,13 @@ public final class ModelCard {
 
     private static final List<String> TEXTS = Arrays.asList(
             "kind", "model_id", "name", "architecture", "precision", "converter", "licence", "alignment");
+    private static final List<String> MEASURED = Arrays.asList(
+            "fmr", "similarity", "detector", "fnmr", "impostor_pairs", "genuine_pairs", "dataset");
+    private static final List<String> PERHAPS_MEASURED =
+            Arrays.asList("people", "fmr_high", "similarity_low", "similarity_high");
+
     private static final Pattern WHOLE = Pattern.compile("-?[0-9]+");
+    private static final Pattern PLACE = Pattern.compile(" at line .*"); // the rest speaks to users of Gson
     private static final double LARGEST_FLOAT32 = 3.4028234e38; // IEEE 754; what a card says is computed in float32
 
     private static final String MEASURE =
@@ -61,7 +68,7 @@ public final class ModelCard {
     /** Measured decision thresholds, per detector and FMR. */
     public final List<Threshold> thresholds;
 
-    /** Fields are checked in the order of {@code _validate} in Python, so that the first fault named is the same one. */
+    /** Fields are checked in the order of {@code _validate} in Python, so that both name the same fault first. */
     private ModelCard(JsonObject card) {
         for (String field : TEXTS) {
             require(isText(card.get(field)), field + " is not text");
@@ -115,9 +122,7 @@ public final class ModelCard {
         JsonElement thresholds = card.get("thresholds");
         requireKnown(thresholds != null && thresholds.isJsonArray(), "thresholds is no list");
         for (JsonElement entry : thresholds.getAsJsonArray()) {
-            requireFields(entry, "a threshold",
-                    Arrays.asList("fmr", "similarity", "detector", "fnmr", "impostor_pairs", "genuine_pairs", "dataset"),
-                    Arrays.asList("people", "fmr_high", "similarity_low", "similarity_high"));
+            requireFields(entry, "a threshold", MEASURED, PERHAPS_MEASURED);
         }
         requireFields(card, "the card",
                 Arrays.asList("kind", "model_id", "name", "architecture", "precision", "input", "source", "converter",
@@ -284,8 +289,8 @@ public final class ModelCard {
             }
             return value;
         } catch (JsonParseException | IOException error) {
-            String reason = String.valueOf(error.getMessage()).split("\n", 2)[0];
-            throw new ModelCardException("the model card is not JSON: " + reason, error);
+            Matcher place = PLACE.matcher(String.valueOf(error.getMessage()));
+            throw new ModelCardException("the model card is not JSON" + (place.find() ? place.group() : ""), error);
         }
     }
 

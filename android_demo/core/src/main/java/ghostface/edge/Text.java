@@ -9,30 +9,16 @@ import java.util.Locale;
 final class Text {
     private static final MathContext SIX_DIGITS = new MathContext(6, RoundingMode.HALF_EVEN);
 
-    private Text() {
+    private Text() {}
+
+    /** In quotes, with everything escaped that is invisible or breaks the line of a message: Python's {@code repr}. */
+    static String quoted(String text) {
+        return quoted(text, false);
     }
 
-    /** In quotes, with everything escaped that would break the line of a message: Python's {@code repr}. */
-    static String quoted(String text) {
-        char quote = text.indexOf('\'') >= 0 && text.indexOf('"') < 0 ? '"' : '\'';
-        StringBuilder result = new StringBuilder().append(quote);
-        for (int at = 0; at < text.length(); at++) {
-            char letter = text.charAt(at);
-            if (letter == quote || letter == '\\') {
-                result.append('\\').append(letter);
-            } else if (letter == '\n') {
-                result.append("\\n");
-            } else if (letter == '\r') {
-                result.append("\\r");
-            } else if (letter == '\t') {
-                result.append("\\t");
-            } else if (Character.isISOControl(letter)) {
-                result.append(String.format(Locale.ROOT, "\\x%02x", (int) letter));
-            } else {
-                result.append(letter);
-            }
-        }
-        return result.append(quote).toString();
+    /** In quotes, and all that is not ASCII escaped too: Python's {@code ascii}. */
+    static String ascii(String text) {
+        return quoted(text, true);
     }
 
     /** At most six significant digits: {@code 0.001}, {@code 1e-05}; the {@code %g} of C and Python. */
@@ -51,5 +37,39 @@ final class Text {
         }
         String digits = rounded.movePointLeft(exponent).toPlainString();
         return String.format(Locale.ROOT, "%se%s%02d", digits, exponent < 0 ? "-" : "+", Math.abs(exponent));
+    }
+
+    private static String quoted(String text, boolean ascii) {
+        char quote = text.indexOf('\'') >= 0 && text.indexOf('"') < 0 ? '"' : '\'';
+        StringBuilder quoted = new StringBuilder().append(quote);
+        text.codePoints().forEach(letter -> {
+            if (letter == quote || letter == '\\') {
+                quoted.append('\\').append((char) letter);
+            } else if (letter == '\n' || letter == '\r' || letter == '\t') {
+                quoted.append('\\').append("ntr".charAt("\n\t\r".indexOf(letter)));
+            } else if (letter >= ' ' && letter < 0x7f || letter > 0x7f && !ascii && isPrintable(letter)) {
+                quoted.appendCodePoint(letter);
+            } else {
+                String form = letter <= 0xff ? "\\x%02x" : letter <= 0xffff ? "\\u%04x" : "\\U%08x";
+                quoted.append(String.format(Locale.ROOT, form, letter));
+            }
+        });
+        return quoted.append(quote).toString();
+    }
+
+    private static boolean isPrintable(int letter) {
+        switch (Character.getType(letter)) {
+            case Character.CONTROL:
+            case Character.FORMAT:
+            case Character.SURROGATE:
+            case Character.PRIVATE_USE:
+            case Character.UNASSIGNED:
+            case Character.LINE_SEPARATOR:
+            case Character.PARAGRAPH_SEPARATOR:
+            case Character.SPACE_SEPARATOR:
+                return false;
+            default:
+                return true;
+        }
     }
 }

@@ -20,7 +20,8 @@ package ghostface.edge.errors;
  *  |   +- ModelMismatchException embeddings of two different models were to be compared
  *  +- ThresholdException         the model card holds no threshold for this request
  *  +- GalleryException           a gallery file that cannot be opened, read or written
- *      +- UnknownPersonException
+ *  |   +- UnknownPersonException
+ *  +- EvaluationException        samples or results of a benchmark that make no sense
  * </pre>
  */
 public abstract class GhostFaceException extends RuntimeException {

@@ -25,8 +25,7 @@ final class OnnxCard {
     /** Messages within messages; eight subgraphs within each other fit. */
     private static final int DEEPEST = 28;
 
-    private OnnxCard() {
-    }
+    private OnnxCard() {}
 
     /**
      * The card of a file, after its seal was checked.

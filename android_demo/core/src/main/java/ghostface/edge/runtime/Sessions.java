@@ -9,8 +9,7 @@ public final class Sessions {
     /** More threads than any of these networks can use. */
     public static final int MOST_THREADS = 256;
 
-    private Sessions() {
-    }
+    private Sessions() {}
 
     /** The CPUs that this process may use, at most 4: these networks are too small to gain from more. */
     public static int defaultThreads() {
@@ -39,11 +38,12 @@ public final class Sessions {
             fits = found[axis] >= 1 && (shape[axis] == -1 || shape[axis] == found[axis]);
         }
         if (!fits) {
-            throw new ModelInputException(name + " takes an input of shape " + text(shape) + ", got " + text(found));
+            throw new ModelInputException(name + " takes an input of shape " + shown(shape) + ", got " + shown(found));
         }
     }
 
-    private static String text(int[] shape) {
+    /** A shape as Python writes it; -1 stands for any size. */
+    public static String shown(int[] shape) {
         return Arrays.toString(shape).replace("-1", "any").replace('[', '(').replace(']', ')');
     }
 }

@@ -19,6 +19,9 @@ final class TfliteCard {
     private static final int BUFFER_DATA = 0;
     private static final int SEAL_LENGTH = 64;
 
+    /** In bytes. Many entries may share one long name, which must not be read for each of them. */
+    private static final int LONGEST_NAME = 256;
+
     private static final long NONE = -1;
 
     private final byte[] data;
@@ -55,14 +58,22 @@ final class TfliteCard {
             if (name == NONE || buffer == NONE) {
                 continue;
             }
-            // The last entry of a name counts.
             int[] key = bytes(name);
-            if (says(key, ModelFile.CARD_KEY)) {
-                int[] content = content(model, word(buffer));
-                card = content == null ? card : content;
-            } else if (says(key, ModelFile.SEAL_KEY)) {
-                int[] content = content(model, word(buffer));
-                seal = content == null ? seal : content;
+            if (key[1] - key[0] > LONGEST_NAME) {
+                throw damaged("a name in the metadata is longer than " + LONGEST_NAME + " bytes");
+            }
+            int[] content = content(model, word(buffer));
+            if (content == null) {
+                continue;
+            }
+            String text = ModelFile.text(data, key[0], key[1]);
+            if (text == null) {
+                throw damaged("a name in the metadata is not text");
+            }
+            if (text.equals(ModelFile.CARD_KEY)) {
+                card = content;
+            } else if (text.equals(ModelFile.SEAL_KEY)) {
+                seal = content;
             }
         }
         if (card == null || seal == null) {
@@ -98,19 +109,6 @@ final class TfliteCard {
         }
         long field = field(element(target(buffers), (int) number), BUFFER_DATA);
         return field == NONE ? null : bytes(field);
-    }
-
-    private boolean says(int[] place, String key) {
-        int length = key.length();
-        if (place[1] - place[0] != length) {
-            return false;
-        }
-        for (int at = 0; at < length; at++) {
-            if (data[place[0] + at] != key.charAt(at)) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /** Where a field of a table lies, or {@link #NONE} where it has its default. */
