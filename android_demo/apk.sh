@@ -50,6 +50,6 @@ if [ "$(size 'assets/models/*.tflite')" = 0 ]; then
 fi
 for library in "$work"/apk/lib/arm64-v8a/*.so; do
     if readelf -lW "$library" | grep -qE 'LOAD .* 0x1000$'; then
-        printf '!! %s is linked for memory pages of 4 KB: phones with 16 KB pages (optional since Android 15) will not load it.\n' "$(basename "$library")"
+        printf '!! %s is linked for memory pages of 4 KB: a phone with pages of 16 KB (some since Android 15) may refuse it.\n' "$(basename "$library")"
     fi
 done
