@@ -38,7 +38,7 @@ CORE = HERE.parent / "core"
 
 @click.command(help=(__doc__ or "").partition("\n")[0])
 @click.option("--check", is_flag=True, help="Compare the committed files instead of writing them.")
-@click.option("--java/--no-java", default=True, help="Whether to run the tests of core with Maven.")
+@click.option("--java/--no-java", default=True, help="Or the committed files only: nothing for Java, no Maven.")
 def main(check: bool, java: bool) -> None:
     """Write or compare the golden vectors, and run Java on them."""
     if java and shutil.which("mvn") is None:
@@ -49,18 +49,19 @@ def main(check: bool, java: bool) -> None:
             raise click.ClickException("\n".join([*found, "python android_demo/vectors writes them anew"]))
     else:
         write()
+    if not java:
+        return
     shutil.rmtree(GENERATED, ignore_errors=True)
     GENERATED.mkdir(parents=True)
     for name, generate in functions("generate"):
         click.echo(f"{name}: golden/{GENERATED.name}", err=True)
         generate(GENERATED)
-    if java:
-        click.echo("mvn -q verify", err=True)
-        if subprocess.run(["mvn", "-q", "-B", "verify"], cwd=CORE, check=False).returncode:  # noqa: S607 - of the system
-            raise click.ClickException("the Java code does not agree with Python: see the failures above")
-        for name, examine in functions("examine"):
-            click.echo(f"{name}: what Java wrote", err=True)
-            examine(GENERATED)
+    click.echo("mvn -q verify", err=True)
+    if subprocess.run(["mvn", "-q", "-B", "verify"], cwd=CORE, check=False).returncode:  # noqa: S607 - of the system
+        raise click.ClickException("the Java code does not agree with Python: see the failures above")
+    for name, examine in functions("examine"):
+        click.echo(f"{name}: what Java wrote", err=True)
+        examine(GENERATED)
 
 
 def functions(name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
