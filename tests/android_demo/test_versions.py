@@ -12,9 +12,14 @@ DEMO = Path(__file__).resolve().parent.parent.parent / "android_demo"
 NAMESPACE = "{http://maven.apache.org/POM/4.0.0}"
 
 
+def pom(*folders: str) -> ElementTree.Element:
+    """The pom.xml of the demo, or of a module."""
+    return ElementTree.parse(DEMO.joinpath(*folders, "pom.xml")).getroot()  # noqa: S314 - our own file
+
+
 def properties() -> dict[str, str]:
     """The versions of pom.xml, by the names that the catalog uses."""
-    (element,) = ElementTree.parse(DEMO / "pom.xml").getroot().iter(f"{NAMESPACE}properties")
+    (element,) = pom().iter(f"{NAMESPACE}properties")
     return {child.tag.replace(NAMESPACE, "").replace(".version", ""): child.text or "" for child in element}
 
 
@@ -36,11 +41,10 @@ def test_every_library_of_a_module_stands_in_both_builds() -> None:
     text = (DEMO / "gradle" / "libs.versions.toml").read_text("utf-8")
     modules = dict(re.findall(r'^([\w-]+) = \{ module = "(.+?)"', text, re.MULTILINE))
     for module in ("core", "app"):
-        pom = ElementTree.parse(DEMO / module / "pom.xml")
         maven = {
             f"{item.findtext(f'{NAMESPACE}groupId')}:{item.findtext(f'{NAMESPACE}artifactId')}"
             for tag in ("dependency", "artifactItem")
-            for item in pom.iter(NAMESPACE + tag)
+            for item in pom(module).iter(NAMESPACE + tag)
         }
         gradle = (DEMO / module / "build.gradle").read_text("utf-8")
         used = re.findall(r"(?:api|implementation|testImplementation|compileOnly) libs\.([\w.]+)", gradle)
@@ -49,16 +53,14 @@ def test_every_library_of_a_module_stands_in_both_builds() -> None:
 
 
 def test_all_have_the_version_of_the_package() -> None:
-    for name in ("pom.xml", "core/pom.xml", "app/pom.xml"):
-        root = ElementTree.parse(DEMO / name).getroot()
+    for root in (pom(), pom("core"), pom("app")):
         version = root.findtext(f"{NAMESPACE}version") or root.findtext(f"{NAMESPACE}parent/{NAMESPACE}version")
         assert version == __version__
     assert f"versionName = '{__version__}'" in (DEMO / "app" / "build.gradle").read_text("utf-8")
 
 
 def test_the_app_is_called_alike() -> None:
-    pom = (DEMO / "app" / "pom.xml").read_text("utf-8")
     gradle = (DEMO / "app" / "build.gradle").read_text("utf-8")
-    (package,) = re.findall(r"<package>(.+)</package>", pom)
+    (package,) = (element.text for element in pom("app").iter(f"{NAMESPACE}package"))
     assert f"namespace = '{package}'" in gradle
     assert f"applicationId = '{package}'" in gradle
