@@ -15,6 +15,7 @@ from PIL import Image as Picture
 
 from ghostface_edge.alignment import align
 from ghostface_edge.detection import YuNet
+from ghostface_edge.detection.detector import found_by
 from ghostface_edge.detection.yunet import MODES
 from ghostface_edge.embedding import Embedder
 from ghostface_edge.engine import FaceEngine
@@ -60,7 +61,7 @@ def generate(folder: Path) -> None:
             Picture.fromarray(align(photo, item.landmarks)).save(folder / f"{name}-{index}.png")
         results[name] = {
             "detections": {
-                detector: [_detection(item) for item in YuNet(sessions["yunet"], mode=mode).detect(photo)]
+                detector: [_detection(item) for item in found_by(YuNet(sessions["yunet"], mode=mode), photo)]
                 for mode, detector in MODES.items()
             },
             "embeddings": {
