@@ -57,7 +57,8 @@ def main(check: bool, java: bool) -> None:
         click.echo(f"{name}: golden/{GENERATED.name}", err=True)
         generate(GENERATED)
     click.echo("mvn -q verify", err=True)
-    if subprocess.run(["mvn", "-q", "-B", "verify"], cwd=CORE, check=False).returncode:  # noqa: S607 - of the system
+    maven = ["mvn", "-q", "-B", "-Dstyle.color=never", "verify"]
+    if subprocess.run(maven, cwd=CORE, check=False).returncode:  # noqa: S603 - of the system, without a shell
         raise click.ClickException("the Java code does not agree with Python: see the failures above")
     for name, examine in functions("examine"):
         click.echo(f"{name}: what Java wrote", err=True)
