@@ -16,7 +16,7 @@ for tool in mvn javac keytool aapt aapt2 zipalign apksigner dexdump readelf zip 
     command -v "$tool" >/dev/null || fail "no $tool here. Debian: apt-get install maven default-jdk-headless aapt zipalign apksigner dexdump binutils zip unzip"
 done
 
-(cd .. && mvn -q -B -Dstyle.color=never -Papk -DskipTests package)
+(cd .. && mvn -q -B -Papk -DskipTests package)
 if dexdump -d "$work/classes.dex" | grep -q invoke-custom; then
     fail "a lambda is left in classes.dex, which no Android can run: see app/desugar.pro"
 fi

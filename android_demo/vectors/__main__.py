@@ -57,7 +57,7 @@ def main(check: bool, java: bool) -> None:
         click.echo(f"{name}: golden/{GENERATED.name}", err=True)
         generate(GENERATED)
     click.echo("mvn -q verify", err=True)
-    maven = ["mvn", "-q", "-B", "-Dstyle.color=never", "verify"]
+    maven = ["mvn", "-q", "-B", "verify"]
     if subprocess.run(maven, cwd=CORE, check=False).returncode:  # noqa: S603 - of the system, without a shell
         raise click.ClickException("the Java code does not agree with Python: see the failures above")
     for name, examine in functions("examine"):

@@ -47,7 +47,7 @@ def run(command: str, **environment: str) -> str:
         words, cwd=ROOT, env={**os.environ, **environment}, text=True, stdout=-1, stderr=-2, check=False
     )
     assert done.returncode == 0, f"$ {command}\n{done.stdout}"
-    return done.stdout
+    return re.sub("\x1b\\[\\d*m", "", done.stdout)  # Maven's colours
 
 
 def commands() -> dict[str, list[str]]:
