@@ -186,6 +186,11 @@ public final class Engines {
         });
     }
 
+    /** Close the models and the gallery, after all that was asked for before. A process of Android's just ends. */
+    void shutDown() {
+        background.execute(this::close);
+    }
+
     /** Do something on the background thread after all that was asked for before. */
     void after(Runnable work) {
         background.execute(work);

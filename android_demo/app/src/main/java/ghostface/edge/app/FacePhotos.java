@@ -14,9 +14,11 @@ final class FacePhotos {
         Context context = view.getContext();
         if (found == null) {
             view.show(null, 0, 0, false, new ArrayList<>());
+            view.setForeground(context.getDrawable(R.drawable.no_photo));
             view.setContentDescription(context.getString(R.string.no_photo));
             return;
         }
+        view.setForeground(null);
         List<FaceView.Mark> marks = new ArrayList<>();
         for (int i = 0; i < found.faces.size(); i++) {
             Detection face = found.faces.get(i);

@@ -142,6 +142,7 @@ public final class LivePipeline {
             return;
         }
         if (problem != null) {
+            drop();  // where the models could not be opened, nobody took the frame
             listener.failed(problem);
         } else if (seen != null) {
             listener.seen(seen);

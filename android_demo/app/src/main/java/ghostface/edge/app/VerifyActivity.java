@@ -89,6 +89,7 @@ public final class VerifyActivity extends ScreenActivity {
             }
             text(HINTS[i], hint(slot));
         }
+        visible(R.id.verify_hint, state.result == null && state.problem == null);
         visible(R.id.result, state.result != null || state.problem != null);
         if (state.problem != null) {
             Message message = Message.of(state.problem);
