@@ -2,6 +2,7 @@ package ghostface.edge.app;
 
 import ghostface.edge.errors.AlignmentException;
 import ghostface.edge.errors.DetectionException;
+import ghostface.edge.errors.EvaluationException;
 import ghostface.edge.errors.GalleryException;
 import ghostface.edge.errors.GhostFaceException;
 import ghostface.edge.errors.ImageException;
@@ -63,6 +64,9 @@ public final class Message {
         }
         if (error instanceof ThresholdException) {
             return new Message(R.string.no_threshold, R.string.no_threshold_text, error);
+        }
+        if (error instanceof EvaluationException) {
+            return new Message(R.string.bad_run, R.string.bad_run_text, error);
         }
         if (error instanceof OptionException) {
             return new Message(R.string.bad_option, R.string.bad_option_text, error);

@@ -199,13 +199,13 @@ public class EnrolTest {
         return floats;
     }
 
-    private static Bitmap wall(int width, int height) {
+    static Bitmap wall(int width, int height) {
         Bitmap bitmap = Bitmap.createBitmap(width, height, Bitmap.Config.ARGB_8888);
         bitmap.eraseColor(Color.rgb(150, 164, 174));
         return bitmap;
     }
 
-    private static byte[] png(Bitmap bitmap) {
+    static byte[] png(Bitmap bitmap) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         bitmap.compress(Bitmap.CompressFormat.PNG, 100, bytes);
         return bytes.toByteArray();
