@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From the sources to a signed APK, without Android Studio, Gradle or Google's Maven: app/target/ghostface-edge.apk.
 #
-#   android_demo/apk.sh      needs a JDK (11 to 21), Maven, and Debian's aapt, zipalign, apksigner and dexdump
+#   android_demo/apk.sh      needs a JDK (17 to 21), Maven, and Debian's aapt, zipalign, apksigner and dexdump
 #
 # It is signed with the debug key that Android's tools share, ~/.android/debug.keystore, which is made if there is none;
 # KEYSTORE names another with the same alias and password (androiddebugkey, android).
