@@ -14,7 +14,9 @@ final class AndroidPhone implements BenchmarkFlow.Phone {
     /** Names of the boards that Android's emulator pretends to have. */
     private static final List<String> EMULATORS = Arrays.asList("goldfish", "ranchu", "cutf_cvm");
 
-    private static final String[] THERMAL = {"none", "light", "moderate", "severe", "critical", "emergency", "shutdown"};
+    /** By {@code PowerManager.THERMAL_STATUS_...}. */
+    private static final String[] THERMAL =
+            {"none", "light", "moderate", "severe", "critical", "emergency", "shutdown"};
 
     private final PowerManager power;
     private final String version;
@@ -30,7 +32,8 @@ final class AndroidPhone implements BenchmarkFlow.Phone {
         versions.put("ghostface-edge", version);
         int space = runtime.lastIndexOf(' ');
         versions.put(space < 0 ? runtime : runtime.substring(0, space), runtime.substring(space + 1));
-        String cpu = Build.VERSION.SDK_INT >= Build.VERSION_CODES.S ? Build.SOC_MANUFACTURER + " " + Build.SOC_MODEL : "";
+        boolean named = Build.VERSION.SDK_INT >= Build.VERSION_CODES.S;
+        String cpu = named ? Build.SOC_MANUFACTURER + " " + Build.SOC_MODEL : "";
         return Device.here(
                 "Android " + Build.VERSION.RELEASE, Build.MANUFACTURER + " " + Build.MODEL, cpu, versions,
                 EMULATORS.contains(Build.HARDWARE) ? "Android emulator" : null);

@@ -2,7 +2,9 @@ package ghostface.edge.app;
 
 import android.content.Context;
 import android.content.Intent;
+import android.content.pm.PackageManager;
 import android.net.Uri;
+import android.os.Build;
 import android.os.Bundle;
 import android.view.View;
 import android.widget.Button;
@@ -181,11 +183,11 @@ public final class BenchmarkActivity extends ScreenActivity {
     }
 
     private static String millis(double time) {
-        return String.format(Locale.getDefault(), time < 10 ? "%.2f" : "%.1f", time);
+        return String.format(Locale.getDefault(), time < 100 ? "%.2f" : "%.1f", time);
     }
 
     private String fileName() {
-        return "ghostface-edge-" + flow.state().get().run.created.substring(0, 10) + ".json";
+        return BenchmarkFlow.fileName(Build.MODEL, flow.state().get().run);
     }
 
     private void save(Uri target) {
@@ -200,9 +202,7 @@ public final class BenchmarkActivity extends ScreenActivity {
             }
             stream.write(run.toJson().getBytes(StandardCharsets.UTF_8));
             Toast.makeText(this, R.string.saved, Toast.LENGTH_SHORT).show();
-        } catch (IOException | SecurityException error) {
-            Toast.makeText(this, getString(R.string.not_saved, error.getMessage()), Toast.LENGTH_LONG).show();
-        } catch (GhostFaceException error) {
+        } catch (IOException | SecurityException | GhostFaceException error) {
             Toast.makeText(this, getString(R.string.not_saved, error.getMessage()), Toast.LENGTH_LONG).show();
         }
     }
@@ -218,7 +218,7 @@ public final class BenchmarkActivity extends ScreenActivity {
     private String version() {
         try {
             return getPackageManager().getPackageInfo(getPackageName(), 0).versionName;
-        } catch (android.content.pm.PackageManager.NameNotFoundException error) {
+        } catch (PackageManager.NameNotFoundException error) {
             throw new IllegalStateException(error);  // a package that does not know itself
         }
     }

@@ -15,6 +15,7 @@ import ghostface.edge.runtime.Session;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** Times the steps on one photo; outlives the screen that shows it. Main thread only. */
@@ -90,6 +91,12 @@ public final class BenchmarkFlow {
     /** End the run with what there is. */
     public void stop() {
         stopped = true;
+    }
+
+    /** Name of a run's file, as {@code benchmarks/results} has them: {@code pipeline-pixel-8-2026-01-31.json}. */
+    static String fileName(String model, Run run) {
+        String device = model.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-").replaceAll("^-|-$", "");
+        return "pipeline-" + device + "-" + run.created.substring(0, 10) + ".json";
     }
 
     private Run measure(Recogniser recogniser, FaceImage picture, String name, double seconds, int least) {

@@ -19,8 +19,9 @@ import java.util.concurrent.Executor;
 /**
  * The one recogniser of the app, and the one thread that uses it.
  *
- * <p>Methods are called on the main thread, and answers come there. The recogniser is opened, used and closed on the
- * background thread alone, one piece of work after the other, so that it can be replaced when the settings change.
+ * <p>Methods are called on the main thread, {@link #run} on any, and answers come to the main thread. The recogniser is
+ * opened, used and closed on the background thread alone, one piece of work after the other, so that it can be replaced
+ * when the settings change.
  */
 public final class Engines {
     /** What screens can count on. */

@@ -19,6 +19,7 @@ public final class EnrolActivity extends ScreenActivity {
 
     private EnrolFlow flow;
     private Uri uri;
+    private FoundFaces shown;
 
     @Override
     protected void onCreate(Bundle saved) {
@@ -112,8 +113,6 @@ public final class EnrolActivity extends ScreenActivity {
         flow.enrol(name.getText().toString().trim());
     }
 
-    private FoundFaces shown;
-
     private void show(EnrolFlow.State state) {
         if (state.found != shown || state.found == null) {
             shown = state.found;
@@ -143,6 +142,8 @@ public final class EnrolActivity extends ScreenActivity {
             return getString(R.string.enrol_hint);
         }
         int count = state.found.faces.size();
-        return count == 1 ? getString(R.string.one_face) : getString(R.string.many_faces, count, state.found.chosen + 1);
+        return count == 1
+                ? getString(R.string.one_face)
+                : getString(R.string.many_faces, count, state.found.chosen + 1);
     }
 }

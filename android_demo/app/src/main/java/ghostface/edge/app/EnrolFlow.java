@@ -44,10 +44,13 @@ public final class EnrolFlow {
 
     /** Read a photo and find its faces. */
     public void open(PhotoSource source) {
-        state.set(new State(null, true, null, null));
-        engines.run(
-                recogniser -> FoundFaces.in(source.read(), recogniser),
-                (found, problem) -> state.set(new State(found, false, problem != null ? problem : found.problem(), null)));
+        State reading = new State(null, true, null, null);
+        state.set(reading);
+        engines.run(recogniser -> FoundFaces.in(source.read(), recogniser), (found, problem) -> {
+            if (state.get() == reading) {  // and no other photo was chosen since
+                state.set(new State(found, false, problem != null ? problem : found.problem(), null));
+            }
+        });
     }
 
     /** Another face of the photo. */

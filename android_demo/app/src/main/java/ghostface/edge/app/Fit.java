@@ -1,6 +1,6 @@
 package ghostface.edge.app;
 
-/** Where a picture lies in a view that shows all of it, as large as possible, in the middle; left-right for a mirror. */
+/** Where a picture lies in a view that shows all of it, as large as possible and in the middle. */
 public final class Fit {
     /** Pixels of the view per pixel of the picture. */
     public final float scale;

@@ -22,7 +22,8 @@ import java.util.List;
 import java.util.Locale;
 
 /** The first screen: the camera, with boxes and names on the faces, and the way to all others. */
-public final class LiveActivity extends ScreenActivity implements SurfaceHolder.Callback, DisplayManager.DisplayListener {
+public final class LiveActivity extends ScreenActivity
+        implements SurfaceHolder.Callback, DisplayManager.DisplayListener {
     private static final int ASK = 1;
     private static final String FRONT = "front";
     private static final String DETAILS = "details";
@@ -140,7 +141,10 @@ public final class LiveActivity extends ScreenActivity implements SurfaceHolder.
 
     /** Once the surface has the camera's size. */
     private void openCamera() {
-        if (choice == null || camera != null || surfaceWidth != choice.preview[0] || surfaceHeight != choice.preview[1]) {
+        if (choice == null || camera != null) {
+            return;
+        }
+        if (surfaceWidth != choice.preview[0] || surfaceHeight != choice.preview[1]) {
             return;
         }
         LivePipeline live = new LivePipeline(engines(), new LivePipeline.Listener() {
@@ -323,7 +327,8 @@ public final class LiveActivity extends ScreenActivity implements SurfaceHolder.
     }
 
     private String table(StageTimes.Summary times) {
-        StringBuilder table = new StringBuilder(getString(R.string.times_head));
+        String[] head = getResources().getStringArray(R.array.percentiles);
+        StringBuilder table = new StringBuilder(String.format("%-8s%6s%6s", "ms", head[1], head[2]));
         for (Stage stage : Stage.values()) {
             if (times.count(stage) > 0) {
                 table.append(String.format(

@@ -14,8 +14,8 @@ import java.io.InputStream;
 /** Files of the user's to upright pictures, and pictures to bitmaps. */
 public final class Photos {
     /**
-     * Most pixels that are decoded: as RGB and as a bitmap, 8 million take 56 MB. Larger photos are decoded at half their
-     * size or less, which leaves far more than the detector looks at.
+     * Most pixels that are decoded: as RGB and as a bitmap, 8 million take 56 MB. Larger photos are decoded at half
+     * their size or less, which leaves far more than the detector looks at.
      */
     static final long MAX_PIXELS = 8_000_000;
 

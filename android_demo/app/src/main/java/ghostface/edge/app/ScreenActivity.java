@@ -10,8 +10,8 @@ import android.widget.Toolbar;
 import ghostface.edge.errors.GhostFaceException;
 
 /**
- * A screen that needs the {@link Engines}: until the models are open it says so, and where they cannot be opened it says
- * why and what to do, in place of its content.
+ * A screen that needs the {@link Engines}: until the models are open it says so, and where they cannot be opened it
+ * says why and what to do, in place of its content.
  *
  * <p>What a screen does is in a flow object that it passes on to its successor when the phone is turned.
  */

@@ -1,6 +1,7 @@
 package ghostface.edge.app;
 
 import android.os.Bundle;
+import android.view.View;
 import android.widget.RadioButton;
 import android.widget.RadioGroup;
 import android.widget.TextView;
@@ -94,7 +95,8 @@ public final class SettingsActivity extends ScreenActivity {
         for (int threads : THREADS) {
             RadioButton button = add(group, String.format(Locale.getDefault(), "%d", threads),
                     threads == settings.threads);
-            button.setPaddingRelative(button.getPaddingStart(), 0, getResources().getDimensionPixelSize(R.dimen.gap), 0);
+            int gap = getResources().getDimensionPixelSize(R.dimen.gap);
+            button.setPaddingRelative(button.getPaddingStart(), 0, gap, 0);
             button.setOnClickListener(view -> engines().apply(engines().settings().withThreads(threads)));
         }
     }
@@ -107,7 +109,7 @@ public final class SettingsActivity extends ScreenActivity {
 
     private RadioButton add(RadioGroup group, String words, boolean checked) {
         RadioButton button = (RadioButton) getLayoutInflater().inflate(R.layout.choice, group, false);
-        button.setId(android.view.View.generateViewId());
+        button.setId(View.generateViewId());
         button.setText(words);
         group.addView(button);
         if (checked) {

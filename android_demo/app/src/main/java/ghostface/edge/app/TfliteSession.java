@@ -18,7 +18,9 @@ import org.tensorflow.lite.DataType;
 import org.tensorflow.lite.Interpreter;
 import org.tensorflow.lite.TensorFlowLite;
 
-/** A {@code .tflite} file on TensorFlow Lite; on a processor with fp16 arithmetic, XNNPACK computes float16 files in it. */
+/**
+ * A {@code .tflite} file on TensorFlow Lite. Where the processor has fp16 arithmetic, XNNPACK computes float16 files so.
+ */
 public final class TfliteSession implements Session {
     /** The shapes for which an interpreter is kept ready: the detector looks at a photo, a small view and faces. */
     private static final int KEPT = 4;
@@ -30,9 +32,7 @@ public final class TfliteSession implements Session {
     /** By the sizes of the input; the one that was not used for longest is first. */
     private final LinkedHashMap<String, Interpreter> ready = new LinkedHashMap<>(KEPT, 0.75f, true);
 
-    /**
-     * @throws ModelFileException the runtime does not take the model
-     */
+    /** @throws ModelFileException the runtime does not take the model */
     public TfliteSession(ModelFile file, int threads) {
         this.file = file;
         this.threads = Sessions.checkThreads(threads);
@@ -40,11 +40,15 @@ public final class TfliteSession implements Session {
         model.put(file.bytes()).rewind();
         try {
             Interpreter first = create();
+            int[] shape = first.getInputTensor(0).shape();
+            ready.put(Arrays.toString(shape), first);
             first.allocateTensors();
             check(first);
-            ready.put(Arrays.toString(first.getInputTensor(0).shape()), first);
-            declared = first.getInputTensor(0).shapeSignature();
+            declared = first.getInputTensor(0).shapeSignature().clone();
             declared[0] = -1;  // a batch runs picture by picture
+        } catch (ModelFileException error) {
+            close();
+            throw error;
         } catch (IllegalArgumentException | IllegalStateException error) {
             close();
             throw new ModelFileException("TensorFlow Lite cannot load " + file.name + ": " + error.getMessage(), error);
@@ -110,8 +114,9 @@ public final class TfliteSession implements Session {
         int batch = shape[0];
         shape[0] = 1;
         int size = input.values.length / batch;
+        String key = Arrays.toString(shape);
         try {
-            Interpreter interpreter = interpreter(shape);
+            Interpreter interpreter = interpreter(key, shape);
             FloatBuffer picture = floats(size);
             FloatBuffer[] outputs = new FloatBuffer[interpreter.getOutputTensorCount()];
             Map<Integer, Object> places = new HashMap<>();
@@ -135,18 +140,18 @@ public final class TfliteSession implements Session {
             }
             Tensor[] tensors = new Tensor[outputs.length];
             for (int i = 0; i < tensors.length; i++) {
-                int[] found = interpreter.getOutputTensor(i).shape();
+                int[] found = interpreter.getOutputTensor(i).shape().clone();
                 found[0] = batch;
                 tensors[i] = new Tensor(results[i], found);
             }
             return tensors;
         } catch (IllegalArgumentException | IllegalStateException error) {
+            ready.remove(key).close();  // in what state it is, nobody knows
             throw new InferenceException("TensorFlow Lite failed on " + file.name + ": " + error.getMessage(), error);
         }
     }
 
-    private Interpreter interpreter(int[] shape) {
-        String key = Arrays.toString(shape);
+    private Interpreter interpreter(String key, int[] shape) {
         Interpreter found = ready.get(key);
         if (found == null) {
             if (ready.size() == KEPT) {

@@ -77,8 +77,13 @@ public final class VerifyActivity extends ScreenActivity {
         }
     }
 
+    /** The threshold may have been changed in the settings meanwhile. */
     @Override
-    void update(Engines.State state) {}
+    void update(Engines.State state) {
+        if (state.recogniser != null) {
+            flow.compare();
+        }
+    }
 
     private void show(VerifyFlow.State state) {
         for (int i = 0; i < PHOTOS.length; i++) {

@@ -10,7 +10,6 @@ import android.content.Intent;
 import android.net.Uri;
 import android.widget.TableLayout;
 import android.widget.TextView;
-import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import ghostface.edge.benchmark.Row;
@@ -71,13 +70,14 @@ public class BenchmarkTest {
         ShadowActivity shadow = shadowOf(screen);
         Intent asked = shadow.getNextStartedActivityForResult().intent;
         assertEquals(Intent.ACTION_CREATE_DOCUMENT, asked.getAction());
-        assertTrue(asked.getStringExtra(Intent.EXTRA_TITLE).endsWith(".json"));
+        assertTrue(asked.getStringExtra(Intent.EXTRA_TITLE).matches("pipeline-[a-z0-9-]+-\\d{4}-\\d\\d-\\d\\d\\.json"));
         shadow.receiveResult(asked, Activity.RESULT_OK, new Intent().setData(uri));
         JsonObject file = JsonParser.parseString(saved.toString("UTF-8")).getAsJsonObject();
         assertEquals("pipeline", file.get("kind").getAsString());
         assertEquals(5, file.getAsJsonArray("rows").size());
-        JsonElement threads = file.getAsJsonArray("rows").get(0).getAsJsonObject().getAsJsonObject("subject").get("threads");
-        assertEquals(((FaceApp) RuntimeEnvironment.getApplication()).engines().settings().threads, threads.getAsInt());
+        JsonObject subject = file.getAsJsonArray("rows").get(0).getAsJsonObject().getAsJsonObject("subject");
+        int threads = ((FaceApp) RuntimeEnvironment.getApplication()).engines().settings().threads;
+        assertEquals(threads, subject.get("threads").getAsInt());
     }
 
     @Test

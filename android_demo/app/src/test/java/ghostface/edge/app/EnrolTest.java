@@ -128,6 +128,13 @@ public class EnrolTest {
     }
 
     @Test
+    public void ofTwoPhotosTheLastOneCounts() throws Exception {
+        Screens.pick(screen, R.id.choose_photo, Screens.people());
+        Screens.pick(screen, R.id.choose_photo, Screens.file("wall.png", png(wall(640, 480))));
+        Screens.awaitText(screen, R.id.hint, "No face found.");
+    }
+
+    @Test
     public void aSenselessNameSaysSoAndLosesNothing() throws Exception {
         Screens.pick(screen, R.id.choose_photo, Screens.people());
         Screens.awaitText(screen, R.id.hint, "3 faces found");

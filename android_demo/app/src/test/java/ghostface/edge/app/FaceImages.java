@@ -39,7 +39,8 @@ final class FaceImages {
         header.write(new byte[] {8, 2, 0, 0, 0});  // 8 bits, RGB
         chunk(out, "IHDR", head.toByteArray());
         ByteArrayOutputStream data = new ByteArrayOutputStream();
-        try (DeflaterOutputStream deflater = new DeflaterOutputStream(data, new Deflater(Deflater.BEST_SPEED), 1 << 16)) {
+        Deflater fast = new Deflater(Deflater.BEST_SPEED);
+        try (DeflaterOutputStream deflater = new DeflaterOutputStream(data, fast, 1 << 16)) {
             byte[] row = new byte[1 + 3 * picture.width * factor];  // filter 0
             for (int y = 0; y < picture.height * factor; y++) {
                 if (y % factor == 0) {

@@ -3,6 +3,7 @@ package ghostface.edge.app;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertTrue;
 
+import android.graphics.Color;
 import android.widget.RadioButton;
 import android.widget.RadioGroup;
 import org.junit.Before;
@@ -11,6 +12,7 @@ import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
+import org.robolectric.annotation.Config;
 import org.robolectric.shadows.ShadowLooper;
 
 /** Settings, with the thresholds of the official model's card. */
@@ -41,6 +43,12 @@ public class SettingsTest {
         Screens.await("an answer", () -> threshold[0] != 0);
         assertEquals(1e-4, threshold[0], 0);
         assertTrue(chosen(R.id.thresholds).contains(String.format("similarity %.3f", threshold[1])));
+    }
+
+    @Test
+    @Config(qualifiers = "+night")
+    public void theDarkThemeIsDark() throws Exception {
+        assertTrue(Color.luminance(Screenshot.take(screen, "settings-dark").getPixel(10, 10)) < 0.05);
     }
 
     @Test

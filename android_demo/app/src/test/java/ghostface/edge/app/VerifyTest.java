@@ -13,6 +13,7 @@ import org.junit.Test;
 import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.RobolectricTestRunner;
+import org.robolectric.RuntimeEnvironment;
 import org.robolectric.android.controller.ActivityController;
 
 /** Two photos, with the official models. */
@@ -79,5 +80,18 @@ public class VerifyTest {
         assertNotSame(screen, turned);
         assertEquals("Same person", Screens.text(turned, R.id.answer));
         Screenshot.take(turned, "verify-land");
+    }
+
+    @Test
+    public void anotherRateInTheSettingsChangesTheThreshold() throws Exception {
+        Screens.pick(screen, R.id.choose_a, Screens.people());
+        Screens.pick(screen, R.id.choose_b, Screens.people());
+        Screens.awaitText(screen, R.id.answer, "Same person");
+        Engines engines = ((FaceApp) RuntimeEnvironment.getApplication()).engines();
+        engines.apply(engines.settings().withFmr(1e-5));
+        Screens.awaitText(screen, R.id.explanation, "1 in 100,000 pairs");
+        engines.apply(engines.settings().withFmr(0.5));
+        Screens.awaitText(screen, R.id.answer, "No threshold");
+        assertEquals("Similarity 1.000", Screens.text(screen, R.id.similarity));
     }
 }
