@@ -57,7 +57,7 @@ public class BenchmarkTest {
         }
         assertEquals(Arrays.asList("detect", "align", "embed", "match", "whole"), stages);
         double whole = run.rows.get(4).summary.mean;
-        assertEquals("the steps are all of it", whole, steps, 0.02 * whole);
+        assertTrue("the steps are all of it", steps <= whole * (1 + 1e-9) && steps > 0.9 * whole);
         TableLayout table = screen.findViewById(R.id.table);
         assertEquals("a head and five stages", 6, table.getChildCount());
         assertEquals("Total", ((TextView) table.getChildAt(5).findViewById(R.id.stage)).getText().toString());

@@ -11,6 +11,7 @@ import android.content.pm.PackageManager;
 import android.graphics.Bitmap;
 import android.graphics.ImageFormat;
 import android.graphics.drawable.BitmapDrawable;
+import android.hardware.camera2.CameraAccessException;
 import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraManager;
 import android.provider.Settings;
@@ -81,6 +82,18 @@ public class LiveTest {
         assertEquals("1", Camera.choose(app, true).id);
         assertEquals("0", Camera.choose(app, false).id);
         assertTrue(Camera.canSwitch(app));
+    }
+
+    @Test
+    public void whyTheCameraFailedIsToldApart() {
+        int[] reasons = {
+            CameraAccessException.CAMERA_IN_USE, CameraAccessException.MAX_CAMERAS_IN_USE,
+            CameraAccessException.CAMERA_DISABLED, CameraAccessException.CAMERA_ERROR};
+        CameraProblem[] problems = {
+            CameraProblem.IN_USE, CameraProblem.IN_USE, CameraProblem.DISABLED, CameraProblem.FAILED};
+        for (int i = 0; i < reasons.length; i++) {
+            assertEquals(problems[i], Camera.problem(new CameraAccessException(reasons[i])));
+        }
     }
 
     @Test

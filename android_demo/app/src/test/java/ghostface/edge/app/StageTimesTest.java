@@ -24,7 +24,7 @@ public class StageTimesTest {
     }
 
     @Test
-    public void theStagesAreAllOfAFrame() throws Exception {
+    public void theTotalIsAllStagesAndWhatLiesBetween() throws Exception {
         StageTimes times = new StageTimes();
         StageTimes.Clock clock = times.start();
         Thread.sleep(3);
@@ -36,6 +36,6 @@ public class StageTimesTest {
         double convert = summary.percentile(Stage.CONVERT, 50);
         double detect = summary.percentile(Stage.DETECT, 50);
         assertTrue(convert >= 3 && detect >= 5);
-        assertEquals(convert + detect, summary.percentile(Stage.TOTAL, 50), 1);
+        assertTrue(summary.percentile(Stage.TOTAL, 50) >= convert + detect - 1e-6);
     }
 }
