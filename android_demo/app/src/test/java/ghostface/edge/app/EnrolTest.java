@@ -68,7 +68,7 @@ public class EnrolTest {
         PeopleActivity people = Robolectric.buildActivity(PeopleActivity.class).setup().get();
         ListView list = people.findViewById(R.id.list);
         Screens.await("the list", () -> list.getAdapter() != null && list.getAdapter().getCount() == 1);
-        Screenshot.take(people, "people");
+        Screenshot.take(people, "people-one");
     }
 
     @Test
