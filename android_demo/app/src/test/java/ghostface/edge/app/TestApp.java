@@ -14,16 +14,28 @@ public final class TestApp extends FaceApp {
     /** What {@code python android_demo/vectors} makes. */
     static final File GENERATED = new File("../golden/generated/app");
 
+    private static final String ABSENT =
+            "tests that need the official models are SKIPPED: android_demo/golden/generated/app is absent; "
+                    + "python android_demo/vectors makes it where ../shared lies beside the checkout";
+
+    private static boolean told;
+
     /** The folder, which may be absent; tests set it before the first screen opens. */
     static File models = new File("none");
 
     /** The official models; without them the test is skipped, and says so. */
     static void useRealModels() {
-        Assume.assumeTrue(
-                "SKIPPED: android_demo/golden/generated/app is absent: python android_demo/vectors makes it where the "
-                        + "models are at hand",
-                GENERATED.isDirectory());
+        Assume.assumeTrue(ABSENT, isGenerated());
         models = GENERATED;
+    }
+
+    private static boolean isGenerated() {
+        boolean generated = GENERATED.isDirectory();
+        if (!generated && !told) {
+            told = true;
+            System.err.println("!! " + ABSENT);
+        }
+        return generated;
     }
 
     /** What came out of the background thread and is no error of ours: a bug, at which a phone's app ends. */
