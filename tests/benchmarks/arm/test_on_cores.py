@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ghostface_edge.alignment import align
 from ghostface_edge.benchmarks.arm.core import CORES, Core
 from ghostface_edge.benchmarks.arm.emulator import Emulator, emulator, find_tools
 from ghostface_edge.benchmarks.arm.environment import Environment, prepare_environment
@@ -22,9 +23,12 @@ from ghostface_edge.benchmarks.arm.instructions import CLASSES
 from ghostface_edge.benchmarks.arm.measurement import CoreCount, count_candidates
 from ghostface_edge.benchmarks.latency import load_field
 from ghostface_edge.card import ModelCard, write_card
+from ghostface_edge.embedding import input_tensor
+from ghostface_edge.engine import FaceEngine
 from ghostface_edge.errors import EvaluationError, RuntimeMissingError
 from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import load_session
+from ghostface_edge.runtime.opening import read_model_card
 
 pytestmark = [
     pytest.mark.arm,
@@ -262,6 +266,26 @@ def test_the_doctor_says_what_a_store_lacks(machine: Emulator, real_models: Mode
     for network, name in NETWORKS.items():
         assert f"\n  {network}: float32 on LiteRT: {reason}\n" in found["text"]
         assert f"\nAdvice: a faster {network} is to be had: ghostface-edge models pull {name}\n" in found["text"]
+
+
+def test_a_gallery_of_float32_is_searched_in_float16(
+    machine: Emulator, real_engine: FaceEngine, real_models: ModelStore, shared: Path
+) -> None:
+    """Faces of real photos: enrolled in float32 on this machine, searched for by an A76 that computes in float16."""
+    faces = [face for photo in sorted((shared / "photos").glob("*.jpg")) for face in real_engine.faces(photo)]
+    crops = [
+        align(image, face.landmarks)
+        for image in map(real_engine.open, sorted((shared / "photos").glob("*.jpg")))
+        for face in real_engine.detect(image)
+    ]
+    assert len(crops) == len(faces) > 10
+    half = real_models.resolve(NETWORKS["embedder"], format="tflite", precision="float16").read_bytes()
+    inputs = input_tensor(np.stack(crops), read_model_card(half, "half").input)
+    probes, _ = both(machine, CORES["a76"], half, inputs)
+    probes /= np.linalg.norm(probes, axis=1, keepdims=True)
+    similarities = probes @ np.stack([face.embedding for face in faces]).T
+    assert similarities.argmax(axis=1).tolist() == list(range(len(faces)))
+    assert np.diag(similarities).min() >= 0.9995
 
 
 def test_the_runtime_passes_its_tests_on_every_core(machine: Emulator, environment: Environment) -> None:
