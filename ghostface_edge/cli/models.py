@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..choice import AUTO
 from ..errors import GhostFaceError, RuntimeMissingError
-from ..thresholds import ALIKE
 from .options import PRECISION, RUNTIME, plain_options, show_help
 from .output import Failures, answer, emit, one_line, report, say, table
 
@@ -48,6 +46,7 @@ def pull(names: tuple[str, ...], allow_unverified: bool, precision: str | None, 
     converting are not installed, it is the path of the file as it is published.
     """
     from ..catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+    from ..choice import AUTO
     from ..models import ModelStore
 
     store = ModelStore()
@@ -130,6 +129,7 @@ def remove(name: str, as_json: bool) -> None:
 @plain_options
 def path(name: str, runtime: str | None, precision: str | None, as_json: bool) -> None:
     """Where the file lies that runs for NAME; a checkpoint is converted first."""
+    from ..choice import AUTO
     from ..models import ModelStore
 
     found = str(ModelStore().choose(name, runtime=runtime, precision=precision or AUTO).path)
@@ -138,6 +138,9 @@ def path(name: str, runtime: str | None, precision: str | None, as_json: bool) -
 
 def _for(entry: KnownModel, precision: str | None) -> str:
     """The precision that was asked for, where the model has it without photos to calibrate on."""
+    from ..choice import AUTO
+    from ..thresholds import ALIKE
+
     return precision if precision is not None and (entry.kind == "embedder" or precision in ALIKE) else AUTO
 
 
