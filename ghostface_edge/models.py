@@ -249,8 +249,7 @@ class ModelStore:
         if choice is None:
             raise refusals[0]
         if refusals:
-            missing = isinstance(refusals[0], MissingModelError)
-            choice = replace(choice, advice=f"ghostface-edge models pull {model}" if missing else str(refusals[0]))
+            choice = _lacking(choice, model, refusals[0])
         _log.info("%s in %s: %s", model, choice.precision, choice.explanation)
         return choice
 
@@ -588,6 +587,15 @@ class ModelStore:
                     state, path = "ready", converted
                     break
         return StoredModel(entry.name, entry.kind, state, path, entry.sha256, entry.size, entry.licence, entry.note)
+
+
+def _lacking(choice: Choice, model: ModelName, lack: Exception) -> Choice:
+    """A choice of the second best, with what keeps the best from being here, or the command that gets it."""
+    if isinstance(lack, MissingModelError):
+        return replace(choice, advice=f"ghostface-edge models pull {model}")
+    if isinstance(lack, RuntimeMissingError):
+        return replace(choice, advice=str(lack))
+    return replace(choice, reason=f"{choice.reason}, and none can be made: {lack}")
 
 
 def _home() -> Path:

@@ -21,7 +21,9 @@ def generate(folder: Path) -> None:
     """Fill ``app`` with YuNet, the default embedder, and what they find on the drawn people."""
     store = ModelStore()
     try:
-        paths = [store.resolve(name, format="onnx", precision="float32") for name in (DEFAULT_DETECTOR, DEFAULT_EMBEDDER)]
+        paths = [
+            store.resolve(name, format="onnx", precision="float32") for name in (DEFAULT_DETECTOR, DEFAULT_EMBEDDER)
+        ]
     except MissingModelError as error:
         click.echo(f"tests of the app that need the official models will be skipped: {error}", err=True)
         return

@@ -259,6 +259,23 @@ class TestLack:
         assert 'pip install "ghostface-edge[convert]"' in found.advice
 
 
+def test_a_checkpoint_that_float16_cannot_hold(shared: Path, tmp_path: Path, be: Be) -> None:
+    """Embeddings ten million times as long are the same embeddings, but for float16."""
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("ai_edge_litert")
+    be("a76")
+    path = tmp_path / "long.h5"
+    shutil.copy(shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5", path)
+    with h5py.File(path, "r+") as file:
+        last = file["model_weights/pre_embedding/pre_embedding"]
+        for name in ("gamma:0", "beta:0"):
+            last[name][...] *= np.float32(1e7)
+    found = ModelStore(tmp_path / "home", []).choose(path)
+    assert (found.precision, found.advice) == ("float32", "")
+    assert found.reason.startswith("there is no float16 file for LiteRT, which would suit this CPU best, and none can")
+    assert "float16 cannot hold" in found.reason
+
+
 def test_a_source_that_cannot_be_converted_says_why(tmp_path: Path, be: Be) -> None:
     be("a76")
     path = tmp_path / "mine.h5"
