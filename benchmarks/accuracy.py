@@ -88,7 +88,7 @@ class Evaluator:
                 all_curve=None if everything is None else Curve.of(everything),
                 worst=worst_of_pairs(similarities, pairs, faces.enrolled, limit, self.worst),
             )
-            return evaluation, Answers(faces.system, folds, scores if everything is None else everything)
+            return evaluation, Answers(folds, scores if everything is None else everything, faces)
 
         return self._run(pairs.photos, judge, pairs)
 
@@ -114,7 +114,7 @@ class Evaluator:
                 all_curve=Curve.of(scores),
                 worst=worst_of_all(faces, limit, self.worst),
             )
-            return evaluation, Answers(faces.system, None, scores)
+            return evaluation, Answers(None, scores, faces)
 
         return self._run(photos, judge)
 
@@ -158,7 +158,7 @@ class Evaluator:
                 pairs=found.rates,
                 pair_curve=Curve.of(found.scores),
             )
-            return evaluation, Answers(faces.system, None, found.scores)
+            return evaluation, Answers(None, found.scores, faces)
 
         return self._run(lists.photos, judge)
 

@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from ghostface_edge.matching import cosine
+
+from .enrolment import Enrolment
 from .interval import Interval
 from .mcnemar import McNemar
 from .metrics import CrossValidation, Scores
 from .pairs import Pairs
 from .system import SystemInfo
 from .uncertainty import paired_accuracy_difference, paired_tar_differences
+
+_PHOTOS = 8192  # at a time: 34 MB each of 512 numbers in float64
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,21 @@ class TarDifference:
 
 
 @dataclass(frozen=True)
+class Cosine:
+    """How alike the embeddings are that two systems make of the same photos.
+
+    Attributes:
+        mean: Of all photos.
+        least: Of the photo on which they differ most.
+        photos: How many both enrolled.
+    """
+
+    mean: float
+    least: float
+    photos: int
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A system beside the baseline, on the same comparisons.
 
@@ -45,6 +65,8 @@ class Comparison:
         accuracy_interval: Of the difference.
         mcnemar: Comparisons that only the baseline (``only_first``), or only the system, answers rightly.
         tar_differences: At each FMR that the data support.
+        cosine: Between the two systems' embeddings of each photo that both enrolled; None for systems whose embeddings
+            are not to be compared.
     """
 
     baseline: SystemInfo
@@ -53,6 +75,7 @@ class Comparison:
     accuracy_interval: Interval | None
     mcnemar: McNemar | None
     tar_differences: tuple[TarDifference, ...]
+    cosine: Cosine | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -63,6 +86,7 @@ class Comparison:
             "accuracy_interval": None if self.accuracy_interval is None else self.accuracy_interval.to_dict(),
             "mcnemar": None if self.mcnemar is None else self.mcnemar.to_dict(),
             "tar_differences": [difference.to_dict() for difference in self.tar_differences],
+            "cosine": None if self.cosine is None else dict(vars(self.cosine)),
         }
 
 
@@ -71,14 +95,19 @@ class Answers:
     """What a comparison needs of one system.
 
     Attributes:
-        system: Whose answers.
         accuracy: On the protocol's list of pairs, where it has folds.
         scores: Of all comparisons that TAR is counted on.
+        faces: The embeddings.
     """
 
-    system: SystemInfo
     accuracy: CrossValidation | None
     scores: Scores
+    faces: Enrolment
+
+    @property
+    def system(self) -> SystemInfo:
+        """Whose answers."""
+        return self.faces.system
 
 
 def compare(baseline: Answers, other: Answers, pairs: Pairs | None) -> Comparison:
@@ -105,4 +134,14 @@ def compare(baseline: Answers, other: Answers, pairs: Pairs | None) -> Compariso
             TarDifference(rate, *found)
             for rate, found in zip(rates, paired_tar_differences(baseline.scores, other.scores, rates))
         ),
+        cosine=_cosine(baseline.faces, other.faces),
     )
+
+
+def _cosine(a: Enrolment, b: Enrolment) -> Cosine | None:
+    (both,) = np.nonzero(a.enrolled & b.enrolled)
+    if a.system.model.model_id != b.system.model.model_id or not len(both):
+        return None
+    parts = [both[start : start + _PHOTOS] for start in range(0, len(both), _PHOTOS)]
+    found = np.concatenate([cosine(a.embeddings[part], b.embeddings[part]) for part in parts])
+    return Cosine(float(found.mean()), float(found.min()), len(both))

@@ -25,10 +25,9 @@ from ghostface_edge.engine import FaceEngine, load_detector
 from ghostface_edge.errors import MissingModelError, NoFaceError, OptionError, RuntimeMissingError
 from ghostface_edge.image import Image, ImageSource
 from ghostface_edge.models import ModelStore
-from ghostface_edge.runtime import file_format
 from ghostface_edge.runtime.session import thread_count
 
-from .contenders import GROUPS, Absent, Contest, Peer, opencv_threads, sha256_of
+from .contenders import GROUPS, Absent, Contest, Peer, opencv_threads
 from .detection_peers import INSIGHTFACE_ROOT, detection_peers, face_peers
 from .drawn_people import draw_people
 from .embedding_peers import EmbeddingPeers
@@ -109,8 +108,7 @@ def _both(
     insightface: str | os.PathLike[str],
 ) -> Iterator[Peer]:
     engine = FaceEngine(model, threads=threads, store=store)
-    file = store.resolve(model, format=file_format(None))
-    return face_peers(image, engine, file_sha256=sha256_of(file), root=insightface)
+    return face_peers(image, engine, file_sha256=engine.embedder.session.sha256, root=insightface)
 
 
 def _source(model: str | os.PathLike[str], store: ModelStore) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ghostface_edge.catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from ghostface_edge.choice import AUTO
 from ghostface_edge.detection import Detector
 from ghostface_edge.engine import FaceEngine
 from ghostface_edge.image import DEFAULT_MAX_PIXELS
@@ -21,7 +22,7 @@ class System:
         model: Name of a known model, path of a model or checkpoint.
         detector: One of :data:`~ghostface_edge.engine.DETECTORS`.
         runtime: ``litert`` or ``onnx``; None for the engine's choice.
-        precision: Numerical form of the embedder; None for the engine's choice.
+        precision: Numerical form of the embedder; by default the engine's choice.
         flip: Average in the embedding of the mirrored crop.
         max_pixels: Largest photo to decode, width times height.
     """
@@ -29,7 +30,7 @@ class System:
     model: str = DEFAULT_EMBEDDER
     detector: str = DEFAULT_DETECTOR
     runtime: str | None = None
-    precision: str | None = None
+    precision: str = AUTO
     flip: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from .choice import RUNTIME_NAMES
+from .cpu import has_half, read_cpu
 from .engine import FaceEngine
 from .errors import GhostFaceError, StoreError
 from .image import Image
@@ -50,16 +52,10 @@ RUNTIMES = {
 }
 """The native runtimes, and the module of each that loads native code."""
 
-FEATURES = (
-    ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8"),
-    ("neon", "asimd", "fphp", "asimdhp", "asimddp", "i8mm", "sve", "sve2"),
-)
-"""Flags of /proc/cpuinfo that decide which kernels the runtimes choose: x86, ARM."""
-
-_CPUINFO = Path("/proc/cpuinfo")
 _CGROUP = Path("/sys/fs/cgroup")
 _PROBE_SECONDS = 120.0
 _REPEATS = 10
+_TIMING_SECONDS = 3.0  # on a slow board, fewer repeats have to do
 
 # -I: nothing from the current folder or the environment; the child sees exactly the packages that its parent sees.
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -90,7 +86,7 @@ class Machine:
         system: Operating system and kernel.
         architecture: Such as ``x86_64`` or ``aarch64``.
         cpu: Name of the CPU or board; empty where the system does not tell.
-        features: Those of :data:`FEATURES` that it has.
+        features: Those of :data:`ghostface_edge.cpu.FEATURES` that it has.
         cpus: CPUs that this process may run on.
         cpu_limit: CPUs' worth of time that the container may use; None where there is no limit.
         threads: What a model uses where nobody says otherwise.
@@ -117,6 +113,8 @@ class SelfTest:
         responsive: Another picture gave another embedding.
         embed_ms: Median time of one embedding, milliseconds.
         detect_ms: Median time of one detection in 640 x 480 pixels, milliseconds.
+        choices: For ``embedder`` and ``detector``, what :meth:`~ghostface_edge.choice.Choice.to_dict` says of the file
+            that was chosen; without those that the options settle.
     """
 
     engine: str
@@ -126,6 +124,7 @@ class SelfTest:
     responsive: bool
     embed_ms: float
     detect_ms: float
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -206,6 +205,7 @@ class Diagnosis:
         else:
             lines += [
                 f"  {test.engine}",
+                *(f"  {network}: {_chosen(choice)}" for network, choice in test.choices.items()),
                 f"  embedding: {test.embed_ms:.2f} ms, detection in 640 x 480 pixels: {test.detect_ms:.2f} ms",
                 f"  {test.embedding_size} numbers; finite and of length 1: {_yes(test.unit_length)}; "
                 f"same picture, same result: {_yes(test.repeatable)}; "
@@ -238,6 +238,9 @@ def examine(**options: Any) -> Diagnosis:
             f"the container may use {machine.cpu_limit:g} CPUs and models use {machine.threads} threads by default: "
             f"give --threads {max(int(machine.cpu_limit), 1)}"
         )
+    lite = next((item.state for item in runtimes if item.name == "ai-edge-litert"), "")
+    if has_half(machine.features) and lite != "usable":
+        advice.append('LiteRT computes in float16 on this CPU, which is faster: pip install "ghostface-edge[litert]"')
     store = ModelStore()
     models: tuple[StoredModel, ...] = ()
     try:
@@ -252,6 +255,12 @@ def examine(**options: Any) -> Diagnosis:
             problems.append(failure)
         elif not test.passed:
             problems.append("the model gives senseless embeddings on this machine: try another runtime or file")
+    if test is not None:
+        advice += [
+            f"a faster {network} is to be had: {choice['advice']}"
+            for network, choice in test.choices.items()
+            if choice["advice"]
+        ]
     return Diagnosis(
         versions=versions(),
         runtimes=runtimes,
@@ -298,19 +307,19 @@ def probe(name: str) -> RuntimeProbe:
     return RuntimeProbe(name, "usable") if output is not None else RuntimeProbe(name, "broken", reason)
 
 
-def look_at_machine(cpuinfo: Path = _CPUINFO, cgroup: Path = _CGROUP) -> Machine:
+def look_at_machine(cpuinfo: Path | None = None, cgroup: Path = _CGROUP) -> Machine:
     """The hardware of this machine.
 
     Args:
-        cpuinfo: What Linux says of the CPUs.
+        cpuinfo: What Linux says of the CPUs; by default :data:`ghostface_edge.cpu.CPUINFO`.
         cgroup: Where Linux says what the container may use.
     """
-    cpu, features = _cpu(_text(cpuinfo))
+    cpu = read_cpu(cpuinfo)
     return Machine(
         system=f"{platform.system()} {platform.release()}",
         architecture=platform.machine(),
-        cpu=cpu or platform.processor(),
-        features=features,
+        cpu=cpu.name or platform.processor(),
+        features=cpu.features,
         cpus=usable_cpus(),
         cpu_limit=_cpu_limit(cgroup),
         threads=default_threads(),
@@ -353,6 +362,7 @@ def self_test(**options: Any) -> SelfTest:
         responsive=not np.array_equal(first, engine.embedder.embed(other)),
         embed_ms=_milliseconds(lambda: engine.embedder.embed(crop)),
         detect_ms=_milliseconds(lambda: engine.detect(photo)),
+        choices={network: choice.to_dict() for network, choice in engine.choices.items()},
     )
 
 
@@ -365,12 +375,12 @@ def synthetic(height: int, width: int, *, phase: float) -> NDArray[np.uint8]:
 
 
 def _milliseconds(run: Callable[[], object]) -> float:
-    times = []
-    for _ in range(_REPEATS):
+    times: list[float] = []
+    while len(times) < _REPEATS and sum(times) < _TIMING_SECONDS:
         start = time.perf_counter()
         run()
-        times.append(1e3 * (time.perf_counter() - start))
-    return round(statistics.median(times), 3)
+        times.append(time.perf_counter() - start)
+    return round(1e3 * statistics.median(times), 3)
 
 
 def _child(code: str, argument: str) -> tuple[str | None, str]:
@@ -405,18 +415,6 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _cpu(cpuinfo: str) -> tuple[str, tuple[str, ...]]:
-    """Name and features of the first CPU in the text of /proc/cpuinfo."""
-    values: dict[str, str] = {}
-    for line in cpuinfo.splitlines():
-        key, _, value = line.partition(":")
-        values.setdefault(key.strip().lower(), value.strip())
-    # x86 says "model name"; a Raspberry Pi names the board in "Model"; other ARM kernels give a number or nothing.
-    name = values.get("model name") if "flags" in values else values.get("model")
-    flags = set((values.get("flags") or values.get("features") or "").split())
-    return name or "", tuple(flag for family in FEATURES for flag in family if flag in flags)
-
-
 def _cpu_limit(cgroup: Path) -> float | None:
     """CPUs' worth of time that the control group may use: cgroup v2 ``cpu.max``, v1 ``cpu.cfs_quota_us``."""
     quota, _, period = _text(cgroup / "cpu.max").strip().partition(" ")
@@ -427,6 +425,10 @@ def _cpu_limit(cgroup: Path) -> float | None:
     if not (quota.isdigit() and period.isdigit() and int(period)):
         return None
     return int(quota) / int(period)
+
+
+def _chosen(choice: Mapping[str, str]) -> str:
+    return f"{choice['precision']} on {RUNTIME_NAMES[choice['runtime']]}: {choice['reason']}"
 
 
 def _yes(value: bool) -> str:

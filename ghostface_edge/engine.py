@@ -12,6 +12,7 @@ import numpy as np
 from .alignment import align
 from .card import ModelCard
 from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from .choice import AUTO, Choice
 from .detection import SCRFD, Detector, OpenCVYuNet, YuNet
 from .detection.detector import found_by
 from .detection.yunet import MAX_SIZE, MODES
@@ -20,7 +21,7 @@ from .errors import NoFaceError, OptionError, RuntimeMissingError
 from .image import DEFAULT_MAX_PIXELS, Image, ImageSource
 from .matching import decide, similarity
 from .models import ModelStore
-from .runtime import MODEL_ENDINGS, file_format, open_session
+from .runtime import MODEL_ENDINGS, open_session
 from .types import Detection, Face, ModelIdentity, Threshold, Verification
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ class FaceEngine:
         detector: One of :data:`DETECTORS`, or an object of your own with a ``name`` and a ``detect`` method.
         runtime: ``litert`` or ``onnx``, for the embedder and for YuNet; by default the one that the model's file needs,
             and for a known name or a checkpoint the best that is installed (LiteRT, ONNX Runtime, tflite-runtime).
-        precision: Numerical form of the embedder, such as ``float16`` or ``int8``, for a known name or a checkpoint;
-            by default ``float32``. A model file has the one that it has.
+        precision: Numerical form of the embedder, such as ``float16`` or ``int8``, for a known name or a checkpoint; by
+            default float32 or float16, whichever this machine computes faster: they share their thresholds. A model
+            file has the one that it has. The detector's form is always chosen so.
         threads: CPU threads of one inference; by default the CPUs available, at most 4.
         flip: Embed the mirrored crop too and take the mean: a little more accurate, twice the embedding time.
         max_pixels: Largest photo to decode, width times height.
@@ -64,6 +66,7 @@ class FaceEngine:
         embedder: The network that embeds.
         detector: What finds the faces.
         max_pixels: Largest photo to decode, width times height.
+        choices: Which file was chosen for ``embedder`` and ``detector``, and why; without those that the caller chose.
 
     Raises:
         MissingModelError: A known model is not on this machine.
@@ -78,7 +81,7 @@ class FaceEngine:
         detector: str | Detector = DEFAULT_DETECTOR,
         *,
         runtime: str | None = None,
-        precision: str | None = None,
+        precision: str = AUTO,
         threads: int | None = None,
         flip: bool = False,
         max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -88,20 +91,22 @@ class FaceEngine:
             store = ModelStore()
         elif not isinstance(store, ModelStore):
             raise OptionError(f"store {store!r} is no ModelStore")
+        chosen: dict[str, Choice | None] = {}
         if isinstance(model, Embedder):
-            if flip or runtime is not None or precision is not None:
+            if flip or runtime is not None or precision != AUTO:
                 raise OptionError("flip, runtime and precision are settled by the Embedder that was given")
             self.embedder = model
         else:
-            path = store.resolve(model, format=file_format(runtime), precision=precision or "float32")
-            session = open_session(path, runtime=runtime, threads=threads)
-            if precision not in (None, session.card.precision):
+            choice = store.choose(model, runtime=runtime, precision=precision)
+            session = open_session(choice.path, runtime=runtime, threads=threads)
+            if precision not in (AUTO, session.card.precision):
                 found = session.card.precision
-                raise OptionError(f"precision={precision!r}: {path.name} is {found}; convert its source")
+                raise OptionError(f"precision={precision!r}: {choice.path.name} is {found}; convert its source")
+            chosen["embedder"] = choice
             self.embedder = Embedder(session, flip=flip)
             runtime = session.runtime  # one is enough for both networks
         if isinstance(detector, str):
-            detector = load_detector(detector, store, runtime=runtime, threads=threads)
+            detector, chosen["detector"] = _load_detector(detector, store, runtime=runtime, threads=threads)
         elif (
             isinstance(detector, type)
             or not isinstance(getattr(detector, "name", None), str)
@@ -110,6 +115,7 @@ class FaceEngine:
             raise OptionError(f"detector {detector!r} is none: it needs a name and a detect method")
         self.detector = detector
         self.max_pixels = max_pixels
+        self.choices = {network: choice for network, choice in chosen.items() if choice and choice.reason}
 
     @property
     def card(self) -> ModelCard:
@@ -212,10 +218,15 @@ class FaceEngine:
         return self.card.threshold(fmr, self.model.detector)
 
     def describe(self) -> str:
-        """One line: model, precision, detector, runtime, threads."""
+        """One line: model, precision and why, detector, runtime, threads."""
         session = self.embedder.session
+        embedder, detector = (self.choices.get(network) for network in ("embedder", "detector"))
+        why = f": {embedder.explanation}" if embedder else ""
+        found_by = self.model.detector
+        if detector and (embedder is None or detector.reason != embedder.reason):
+            found_by += f" ({detector.precision}: {detector.explanation})"
         return (
-            f"{self.card.name} ({self.card.model_id}, {self.card.precision}) with detector {self.model.detector}, "
+            f"{self.card.name} ({self.card.model_id}, {self.card.precision}{why}) with detector {found_by}, "
             f"{session.version}, threads: {session.threads}"
         )
 
@@ -240,25 +251,31 @@ def load_detector(
         ModelError: A file that was named is damaged or no YuNet.
         RuntimeMissingError: An optional package is not installed.
     """
-    store = ModelStore() if store is None else store
+    return _load_detector(name, ModelStore() if store is None else store, runtime=runtime, threads=threads)[0]
+
+
+def _load_detector(
+    name: str, store: ModelStore, *, runtime: str | None, threads: int | None
+) -> tuple[Detector, Choice | None]:
+    """A detector, and the file that was chosen for it; None where the caller's words leave no choice."""
     kind, colon, argument = name.partition(":")
     if kind == SCRFD.name and argument:
-        return SCRFD(argument, threads=threads)
+        return SCRFD(argument, threads=threads), None
     modes = {value: key for key, value in MODES.items()}
     if kind in modes and argument.lower().endswith(MODEL_ENDINGS):
-        return YuNet(open_session(argument, runtime=runtime, threads=threads), mode=modes[kind])
+        return YuNet(open_session(argument, runtime=runtime, threads=threads), mode=modes[kind]), None
     if kind not in (*modes, OpenCVYuNet.name) or (colon and not argument.isdecimal()):
         raise OptionError(f"detector {name!r} is none of {', '.join(DETECTORS)}")
     max_size = int(argument[:9]) if colon else MAX_SIZE
     if kind == OpenCVYuNet.name:
-        return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size)
+        return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size), None
     try:
-        path = store.resolve(DEFAULT_DETECTOR, format=file_format(runtime))
-        session = open_session(path, runtime=runtime, threads=threads)
+        choice = store.choose(DEFAULT_DETECTOR, runtime=runtime)
+        session = open_session(choice.path, runtime=runtime, threads=threads)
     except RuntimeMissingError as error:
         _log.warning("detector %s falls back to OpenCV's, which is slower and less accurate: %s", name, error)
-        return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size)
-    return YuNet(session, mode=modes[kind], max_size=max_size)
+        return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size), None
+    return YuNet(session, mode=modes[kind], max_size=max_size), choice
 
 
 def main_face(image: Image, detections: Sequence[Detection]) -> Detection:

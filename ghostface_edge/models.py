@@ -35,18 +35,22 @@ from . import signatures
 from ._version import CONVERTER_VERSION
 from .card import ModelCard
 from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, KNOWN_MODELS, KnownModel, is_safe_name, require_safe_name
+from .choice import AUTO, Choice, choose, forms
+from .cpu import read_cpu
 from .download import MAX_BYTES, download
 from .errors import (
     ChecksumError,
+    ConversionError,
     DownloadError,
     MissingModelError,
     ModelError,
     ModelFileError,
     OptionError,
+    RuntimeMissingError,
     StoreError,
     UnknownModelError,
 )
-from .runtime.opening import MODEL_ENDINGS, file_format, read_model_card
+from .runtime.opening import MODEL_ENDINGS, RUNTIMES, file_format, installed_runtimes, read_model_card
 from .thresholds import measured_thresholds
 
 if TYPE_CHECKING:
@@ -201,22 +205,53 @@ class ModelStore:
         format = file_format(None) if format is None else format
         for text in (format, precision):
             require_safe_name(text)
-        if isinstance(model, str) and model in self._names():
-            entry = self._entry(model)
+        entry = self._convertible(model)
+        if entry is None:
+            return self._as_it_is(model)
+        if self._is_name(model):
             if entry.sha256 is not None:  # the converted file serves even where the source is gone
                 converted = self._converted(entry, format, precision)
                 if self._serves(converted, entry):
                     return converted
-            source = self.source(model)
+            source = self.source(entry.name)
         else:
             source = self._path(model)
-            recognised = self._recognise(source)
-            if recognised is None:
-                return source
-            entry = recognised
-        if not entry.url and source.suffix.lower() in MODEL_ENDINGS:
-            return source  # added by the user, with a card
         return self._convert(source, entry, format, precision)
+
+    def choose(self, model: ModelName, *, runtime: str | None = None, precision: str = AUTO) -> Choice:
+        """The file to run for a name or a path, and why; a source is converted on first use. Never downloads.
+
+        Where the file that this CPU and the installed runtimes compute fastest is neither here nor to be made here, the
+        next best serves, and the choice says so.
+
+        Args:
+            model: As for :meth:`resolve`.
+            runtime: ``litert`` or ``onnx``; by default the best that is installed.
+            precision: By default float32 or float16, see :mod:`ghostface_edge.choice`.
+
+        Raises:
+            OptionError: No such runtime.
+            GhostFaceError: As :meth:`resolve`, where no file serves.
+        """
+        format = file_format(runtime)
+        if precision != AUTO or self._convertible(model) is None:
+            return Choice(self.resolve(model, format=format, precision=precision))
+        refusals: list[MissingModelError | RuntimeMissingError | ConversionError] = []
+
+        def find(runtime: str, precision: str) -> Path | None:
+            try:
+                return self.resolve(model, format=RUNTIMES[runtime], precision=precision)
+            except (MissingModelError, RuntimeMissingError, ConversionError) as error:
+                refusals.append(error)
+                return None
+
+        choice = choose(read_cpu().features, installed_runtimes() if runtime is None else (runtime,), find)
+        if choice is None:
+            raise refusals[0]
+        if refusals:
+            choice = _lacking(choice, model, refusals[0])
+        _log.info("%s in %s: %s", model, choice.precision, choice.explanation)
+        return choice
 
     def pull(self, name: str, *, allow_unverified: bool = False, progress: bool | None = None) -> Path:
         """The verified source of a known model, downloaded where it is not on this machine.
@@ -373,6 +408,19 @@ class ModelStore:
         pattern = re.compile(re.escape(name) + r"-[^-]+-[0-9a-f]{16}\.[^-]+")
         folder = self.home / "converted"
         return tuple(folder / file for file in _listing(folder) if pattern.fullmatch(file))
+
+    def _is_name(self, model: ModelName) -> bool:
+        return isinstance(model, str) and model in self._names()
+
+    def _convertible(self, model: ModelName) -> KnownModel | None:
+        """The entry of what has to be converted; None for a file that runs as it is."""
+        entry = self._entry(str(model)) if self._is_name(model) else self._recognise(self._path(model))
+        if entry is None or (not entry.url and Path(entry.file).suffix.lower() in MODEL_ENDINGS):
+            return None  # of no known source, or added by the user with a card
+        return entry
+
+    def _as_it_is(self, model: ModelName) -> Path:
+        return self.source(str(model)) if self._is_name(model) else self._path(model)
 
     def _path(self, model: ModelName) -> Path:
         """An existing file; a text that does not even look like a path is an unknown name."""
@@ -531,10 +579,23 @@ class ModelStore:
         if path is not None and not entry.url and path.suffix in MODEL_ENDINGS:
             state = "ready"
         elif entry.sha256 is not None:
-            converted = self._converted(entry, file_format(None), "float32")
-            if self._serves(converted, entry):
-                state, path = "ready", converted
+            best, *others = forms(read_cpu().features, installed_runtimes())
+            # With its source here, the best is made at first use; without it, whatever there is serves.
+            for runtime, precision in (best, *(others if path is None else ())):
+                converted = self._converted(entry, RUNTIMES[runtime], precision)
+                if self._serves(converted, entry):
+                    state, path = "ready", converted
+                    break
         return StoredModel(entry.name, entry.kind, state, path, entry.sha256, entry.size, entry.licence, entry.note)
+
+
+def _lacking(choice: Choice, model: ModelName, lack: Exception) -> Choice:
+    """A choice of the second best, with what keeps the best from being here, or the command that gets it."""
+    if isinstance(lack, MissingModelError):
+        return replace(choice, advice=f"ghostface-edge models pull {model}")
+    if isinstance(lack, RuntimeMissingError):
+        return replace(choice, advice=str(lack))
+    return replace(choice, reason=f"{choice.reason}, and none can be made: {lack}")
 
 
 def _home() -> Path:

@@ -40,7 +40,8 @@ _SYSTEMS = all_of(
         multiple=True,
         metavar="NAME",
         callback=_full_precisions,
-        help="Of the embedder: fp32, fp16 or int8; on litert also dynamic or int16x8; or several.  [default: fp32]",
+        help="Of the embedder: fp32, fp16 or int8; on litert also dynamic or int16x8; or several.  "
+        "[default: auto, which is fp32 or fp16]",
     ),
     click.option(
         "--runtime",

@@ -110,7 +110,7 @@ def inspection(model: str) -> Inspection:
         CheckpointError: A damaged checkpoint.
         UnsupportedLayerError: A checkpoint of another network.
     """
-    path = Path(model) if os.path.exists(model) else ModelStore().resolve(model)
+    path = Path(model) if os.path.exists(model) else ModelStore().choose(model).path
     card: ModelCard | None = None
     network: Network | None = None
     if _is_checkpoint(path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import GhostFaceError
+from ..errors import GhostFaceError, RuntimeMissingError
 from .options import PRECISION, RUNTIME, plain_options, show_help
 from .output import Failures, answer, emit, one_line, report, say, table
 
@@ -39,12 +39,14 @@ def list_(as_json: bool) -> None:
 @PRECISION
 @plain_options
 def pull(names: tuple[str, ...], allow_unverified: bool, precision: str | None, as_json: bool) -> int:
-    """Download models that are not on this machine; without a name the two that the main job needs.
+    """Download models that are not on this machine, and convert them; without a name the two that the main job needs.
 
-    Address, licence, size and sha256 are told before a download starts. The file's path is printed; with --precision
-    embedders are converted at once, and the path is that of the converted model.
+    Address, licence, size and sha256 are told before a download starts. The path of the converted model is printed: the
+    one that this machine runs best, or of --precision, which YuNet has as fp32 and fp16 alone. Where the packages for
+    converting are not installed, it is the path of the file as it is published.
     """
     from ..catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+    from ..choice import AUTO
     from ..models import ModelStore
 
     store = ModelStore()
@@ -55,8 +57,12 @@ def pull(names: tuple[str, ...], allow_unverified: bool, precision: str | None, 
             if store.find(name) is None:
                 _announce(known[name])
             path = str(store.pull(name, allow_unverified=allow_unverified))
-            if precision is not None and known[name].kind == "embedder":
-                path = str(store.resolve(name, precision=precision))
+            try:
+                path = str(store.choose(name, precision=_for(known[name], precision)).path)
+            except RuntimeMissingError as error:
+                if precision not in (None, AUTO):
+                    raise
+                report("note", error)
         except GhostFaceError as error:
             entries.append({"name": name, **failures.report(error)})
             continue
@@ -123,11 +129,19 @@ def remove(name: str, as_json: bool) -> None:
 @plain_options
 def path(name: str, runtime: str | None, precision: str | None, as_json: bool) -> None:
     """Where the file lies that runs for NAME; a checkpoint is converted first."""
+    from ..choice import AUTO
     from ..models import ModelStore
-    from ..runtime import file_format
 
-    found = str(ModelStore().resolve(name, format=file_format(runtime), precision=precision or "float32"))
+    found = str(ModelStore().choose(name, runtime=runtime, precision=precision or AUTO).path)
     answer({"name": name, "path": found}, found, as_json)
+
+
+def _for(entry: KnownModel, precision: str | None) -> str:
+    """The precision that was asked for, where the model has it without photos to calibrate on."""
+    from ..choice import AUTO
+    from ..thresholds import ALIKE
+
+    return precision if precision is not None and (entry.kind == "embedder" or precision in ALIKE) else AUTO
 
 
 def _announce(entry: KnownModel) -> None:

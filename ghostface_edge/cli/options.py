@@ -97,7 +97,8 @@ PRECISION = click.option(
     "--precision",
     metavar="NAME",
     callback=full_precision,
-    help="Of the embedder: fp32, fp16 or int8; on litert also dynamic or int16x8.  [default: fp32]",
+    help="Of the embedder: fp32, fp16 or int8; on litert also dynamic or int16x8; or auto: fp32 or fp16, whichever "
+    "this machine computes faster.  [default: auto]",
 )
 RESULTS = click.option(
     "-o", "--output", metavar="FILE", help="Also write the results to this file: JSON for `bench compare`."

@@ -26,12 +26,15 @@ comes last, because it cannot write the files that it runs.
 """
 
 
-def default_runtime() -> str:
-    """What runs a model where neither the user nor a file says: the best runtime that is installed.
+def installed_runtimes() -> tuple[str, ...]:
+    """The runtimes that are installed, the best first; ``litert`` where there is none, so that an error names it."""
+    found = [runtime for package, runtime in _PREFERENCE.items() if find_spec(package) is not None]
+    return tuple(dict.fromkeys(found)) or ("litert",)
 
-    Without any it is ``litert``, so that the error names what to install.
-    """
-    return next((runtime for package, runtime in _PREFERENCE.items() if find_spec(package) is not None), "litert")
+
+def default_runtime() -> str:
+    """What runs a model where neither the user nor a file says: the best runtime that is installed."""
+    return installed_runtimes()[0]
 
 
 def file_format(runtime: str | None) -> str:

@@ -174,6 +174,21 @@ def test_a_second_system_beside_the_first(lfw: Path, engine: Callable[..., FaceE
     assert sum(line.startswith("| linear int8, whole") for line in table) == 2
 
 
+def test_how_alike_the_embeddings_of_one_model_are(lfw: Path, engine: Callable[..., FaceEngine]) -> None:
+    """The second sees twice as much of green: what was at an angle is at the angle of twice its tangent."""
+    stretched = engine(np.array([[1, 0], [0, 2]], np.float32), precision="int8")
+    other = engine(np.array([[1, 0], [0, 2]], np.float32), model_id="other-1")
+    same, foreign = evaluate([engine(), stretched, other], lfw).comparisons
+    angles = [math.radians(angle) for row in ANGLES.values() for angle in row if angle is not None]
+    moved = [math.cos(math.atan2(2 * math.sin(angle), math.cos(angle)) - angle) for angle in angles]
+    assert same.cosine is not None
+    assert same.cosine.photos == len(angles)
+    assert same.cosine.mean == pytest.approx(sum(moved) / len(moved), abs=0.002)
+    assert same.cosine.least == pytest.approx(min(moved), abs=0.002)
+    assert same.to_dict()["cosine"]["least"] == same.cosine.least
+    assert foreign.cosine is None, "of another model: not to be compared"
+
+
 def test_the_report_of_one_system(lfw: Path, engine: Callable[..., FaceEngine]) -> None:
     results = evaluate([engine()], lfw)
     text = results.to_text()

@@ -175,6 +175,38 @@ class TestExamine:
         assert document["store"]["folders"] == [str(offline / "models"), str(offline / "detectors")]
         assert {item["name"] for item in document["runtimes"]} == set(doctor.RUNTIMES)
 
+    def test_it_says_what_was_chosen(self, offline: Path) -> None:
+        found = doctor.examine(threads=1)
+        assert found.self_test is not None
+        choices = found.self_test.choices
+        assert set(choices) == {"embedder", "detector"}
+        for network, choice in choices.items():
+            assert Path(choice["path"]).is_file()
+            assert f"\n  {network}: {choice['precision']} on " in found.to_text()
+            assert f": {choice['reason']}\n" in found.to_text()
+
+    def test_a_lack_is_advice(self, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        choice = {"path": "x", "precision": "float32", "runtime": "litert", "reason": "why", "advice": "do this"}
+        test = doctor.SelfTest("engine", 8, True, True, True, 1.0, 1.0, {"embedder": choice})
+        monkeypatch.setattr(doctor, "_missing", lambda *arguments: [])
+        monkeypatch.setattr(doctor, "run_self_test", lambda options: (test, ""))
+        text = doctor.examine().to_text()
+        assert "\n  embedder: float32 on LiteRT: why\n" in text
+        assert "\nAdvice: a faster embedder is to be had: do this\n" in text
+
+    @pytest.mark.parametrize(
+        ("half", "state", "told"), [(True, "absent", True), (True, "usable", False), (False, "absent", False)]
+    )
+    def test_litert_where_it_would_compute_in_float16(
+        self, empty_store: Path, monkeypatch: pytest.MonkeyPatch, half: bool, state: str, told: bool
+    ) -> None:
+        features = ("asimd", "fphp", "asimdhp") if half else ("asimd",)
+        machine = doctor.Machine("Linux", "aarch64", "", features, 4, None, 4)
+        monkeypatch.setattr(doctor, "look_at_machine", lambda: machine)
+        monkeypatch.setattr(doctor, "probe", lambda name: doctor.RuntimeProbe(name, state))
+        advice = 'LiteRT computes in float16 on this CPU, which is faster: pip install "ghostface-edge[litert]"'
+        assert (advice in doctor.examine().advice) == told
+
     def test_text(self, offline: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["doctor", "--threads", "1"]) == 0
         text = capsys.readouterr().out

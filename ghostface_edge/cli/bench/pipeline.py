@@ -58,24 +58,15 @@ def pipeline(
     engine = load_engine(**options)
     with progress_bar() as progress:
         run = bench.measure_pipeline(
-            engine, seen, templates=templates, file_sha256=_file_sha256(options), quick=quick, progress=progress
+            engine,
+            seen,
+            templates=templates,
+            file_sha256=engine.embedder.session.sha256,
+            quick=quick,
+            progress=progress,
         )
     if output is not None:
         run.write(output)
         report("note", f"results written to {output}")
     answer(run.to_dict(), tables.pipeline_text(run, table), as_json)
     return 0 if run.complete else INTERRUPTED
-
-
-def _file_sha256(options: dict[str, Any]) -> str:
-    """Of the embedder's file that the options ask for."""
-    from ...catalog import DEFAULT_EMBEDDER
-    from ...models import ModelStore
-    from ...runtime import file_format
-
-    path = ModelStore().resolve(
-        options["model"] or DEFAULT_EMBEDDER,
-        format=file_format(options["runtime"]),
-        precision=options["precision"] or "float32",
-    )
-    return str(import_module("ghostface_edge.benchmarks.contenders").sha256_of(path))

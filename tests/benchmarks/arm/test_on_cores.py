@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ghostface_edge.alignment import align
 from ghostface_edge.benchmarks.arm.core import CORES, Core
 from ghostface_edge.benchmarks.arm.emulator import Emulator, emulator, find_tools
 from ghostface_edge.benchmarks.arm.environment import Environment, prepare_environment
@@ -20,8 +23,12 @@ from ghostface_edge.benchmarks.arm.instructions import CLASSES
 from ghostface_edge.benchmarks.arm.measurement import CoreCount, count_candidates
 from ghostface_edge.benchmarks.latency import load_field
 from ghostface_edge.card import ModelCard, write_card
+from ghostface_edge.embedding import input_tensor
+from ghostface_edge.engine import FaceEngine
 from ghostface_edge.errors import EvaluationError, RuntimeMissingError
+from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import load_session
+from ghostface_edge.runtime.opening import read_model_card
 
 pytestmark = [
     pytest.mark.arm,
@@ -198,6 +205,87 @@ def test_counts_repeat_in_another_process(machine: Emulator, counts: dict[tuple[
     for item in again.items:
         first = counts[item.subject.runtime.split()[0], item.subject.precision, "cortex-a76"]
         assert item.mean.total == pytest.approx(first.mean.total, rel=0.005)
+
+
+DOCTOR = """
+import json, os, sys
+from pathlib import Path
+from ghostface_edge import doctor
+launcher, home, report = sys.argv[1:]
+sys.executable = launcher  # the host cannot start this interpreter for the doctor's children, and this script can
+os.environ["GHOSTFACE_EDGE_HOME"] = home
+doctor._PROBE_SECONDS = 540.0
+found = doctor.examine(threads=1)
+Path(report).write_text(json.dumps({"document": found.to_dict(), "text": found.to_text()}))
+"""
+
+
+def examined(machine: Emulator, core: Core, home: Path) -> dict[str, Any]:
+    """What the doctor says on a core with a store at ``home``, its children on the same core."""
+    launcher, report = machine.folder / f"{uuid4().hex}.sh", machine.folder / f"{uuid4().hex}.json"
+    python = machine.environment.interpreter
+    launcher.write_text(f'#!/bin/sh\nexec {machine.tools.qemu} -cpu {core.name} -L {core.name} {python} "$@"\n')
+    launcher.chmod(0o755)
+    machine.run(core, ["-c", DOCTOR, str(launcher), str(home), str(report)], counting=False)
+    found: dict[str, Any] = json.loads(report.read_text())
+    return found
+
+
+NETWORKS = {"embedder": "ghostfacenet-w0.5-s2", "detector": "yunet"}
+
+
+def test_the_doctor_chooses_for_every_core(machine: Emulator, real_models: ModelStore) -> None:
+    for name in NETWORKS.values():
+        for precision in ("float32", "float16"):
+            real_models.resolve(name, format="tflite", precision=precision)
+    with ThreadPoolExecutor(2) as pool:
+        reports = dict(zip(CORES, pool.map(lambda core: examined(machine, core, real_models.home), CORES.values())))
+    for name, core in CORES.items():
+        document = reports[name]["document"]
+        assert document["ready"], reports[name]["text"]
+        known = [flag for flag in ("asimd", "fphp", "asimdhp", "asimddp") if flag in core.features.split()]
+        assert document["machine"]["features"] == known
+        precision = "float16" if name == "a76" else "float32"
+        for network, choice in document["self_test"]["choices"].items():
+            wanted = real_models.resolve(NETWORKS[network], format="tflite", precision=precision)
+            assert (choice["precision"], choice["runtime"], choice["path"]) == (precision, "litert", str(wanted))
+            assert choice["advice"] == ""
+        reason = "LiteRT computes in float16 on this CPU" if core.has_half else "this CPU has no float16 arithmetic"
+        assert f"\n  embedder: {precision} on LiteRT: {reason}\n" in reports[name]["text"]
+        assert f", {precision}: {reason}) with detector yunet, " in document["self_test"]["engine"]
+
+
+def test_the_doctor_says_what_a_store_lacks(machine: Emulator, real_models: ModelStore, tmp_path: Path) -> None:
+    """A Raspberry Pi 5 with float32 files alone."""
+    (tmp_path / "converted").mkdir()
+    for name in NETWORKS.values():
+        shutil.copy(real_models.resolve(name, format="tflite", precision="float32"), tmp_path / "converted")
+    found = examined(machine, CORES["a76"], tmp_path)
+    assert found["document"]["ready"], found["text"]
+    reason = "there is no float16 file for LiteRT, which would suit this CPU best"
+    for network, name in NETWORKS.items():
+        assert f"\n  {network}: float32 on LiteRT: {reason}\n" in found["text"]
+        assert f"\nAdvice: a faster {network} is to be had: ghostface-edge models pull {name}\n" in found["text"]
+
+
+def test_a_gallery_of_float32_is_searched_in_float16(
+    machine: Emulator, real_engine: FaceEngine, real_models: ModelStore, shared: Path
+) -> None:
+    """Faces of real photos: enrolled in float32 on this machine, searched for by an A76 that computes in float16."""
+    faces = [face for photo in sorted((shared / "photos").glob("*.jpg")) for face in real_engine.faces(photo)]
+    crops = [
+        align(image, face.landmarks)
+        for image in map(real_engine.open, sorted((shared / "photos").glob("*.jpg")))
+        for face in real_engine.detect(image)
+    ]
+    assert len(crops) == len(faces) > 10
+    half = real_models.resolve(NETWORKS["embedder"], format="tflite", precision="float16").read_bytes()
+    inputs = input_tensor(np.stack(crops), read_model_card(half, "half").input)
+    probes, _ = both(machine, CORES["a76"], half, inputs)
+    probes /= np.linalg.norm(probes, axis=1, keepdims=True)
+    similarities = probes @ np.stack([face.embedding for face in faces]).T
+    assert similarities.argmax(axis=1).tolist() == list(range(len(faces)))
+    assert np.diag(similarities).min() >= 0.9995
 
 
 def test_the_runtime_passes_its_tests_on_every_core(machine: Emulator, environment: Environment) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, Callable
 
@@ -101,12 +102,22 @@ def test_pull_of_an_added_model_that_is_gone(run: Runner, empty_store: Path, tin
 def test_pull_without_a_name_gives_what_the_main_job_needs(run: Runner, offline: Path, empty_store: Path) -> None:
     done = run("models", "pull")
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines() == [
-        str(offline / "detectors" / "face_detection_yunet_2023mar.onnx"),
-        str(offline / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"),
-    ]
+    paths = done.out.splitlines()
+    assert paths == [str(ModelStore().choose(name).path) for name in ("yunet", "ghostfacenet-w0.5-s2")]
+    assert all(Path(path).is_relative_to(empty_store) for path in paths)
+    assert {_state(run, name) for name in ("yunet", "ghostfacenet-w0.5-s2")} == {"ready"}
     document = run("models", "pull", "yunet", "--json").json
-    assert document == {"models": [{"name": "yunet", "path": done.out.splitlines()[0]}]}
+    assert document == {"models": [{"name": "yunet", "path": paths[0]}]}
+
+
+def test_pull_where_nothing_can_be_converted(
+    run: Runner, offline: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)  # as Python has it after an import that failed
+    done = run("models", "pull", "ghostfacenet-w0.5-s2")
+    assert (done.code, done.out) == (0, f"{offline / 'models' / 'GN_W0.5_S2_ArcFace_epoch16.h5'}\n")
+    assert done.err.startswith("note: reading a .h5 checkpoint needs the package h5py: pip install")
+    assert "needs the package h5py" in run("models", "pull", "ghostfacenet-w0.5-s2", "--precision", "fp16").error
 
 
 def test_states_and_path_of_a_source(run: Runner, offline: Path, empty_store: Path) -> None:
@@ -173,8 +184,21 @@ def test_a_precision_by_name(run: Runner, real_store: ModelStore, runtime: str) 
 def test_pull_converts_to_the_precision(run: Runner, real_store: ModelStore) -> None:
     places = run("models", "pull", "--precision", "fp16").out.splitlines()
     assert len(places) == 2
-    embedder = next(Path(place) for place in places if "ghostfacenet" in place)
-    assert read_model_card(embedder.read_bytes(), "embedder").precision == "float16"
+    assert [read_model_card(Path(place).read_bytes(), place).precision for place in places] == ["float16", "float16"]
+
+
+def test_pull_gives_the_detector_what_it_has(run: Runner, real_store: ModelStore) -> None:
+    """YuNet has integers with photos alone: beside an int8 embedder comes the detector that runs best."""
+    detector, embedder = run("models", "pull", "--precision", "int8").out.splitlines()
+    assert read_model_card(Path(embedder).read_bytes(), embedder).precision == "int8"
+    assert detector == str(real_store.choose("yunet").path)
+
+
+def test_auto_is_the_default(run: Runner, real_store: ModelStore) -> None:
+    pull = run("models", "pull").out
+    assert run("models", "pull", "--precision", "auto").out == pull
+    assert run("models", "path", "ghostfacenet-w0.5-s2").out == pull.splitlines()[1] + "\n"
+    assert run("models", "path", "ghostfacenet-w0.5-s2", "--precision", "auto").out == pull.splitlines()[1] + "\n"
 
 
 def test_a_precision_that_the_format_does_not_have(run: Runner, real_store: ModelStore) -> None:
