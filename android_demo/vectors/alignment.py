@@ -54,13 +54,13 @@ def _transforms(rng: np.random.Generator) -> Iterator[dict[str, Any]]:
 
 
 def _crops(rng: np.random.Generator) -> dict[str, Any]:
-    pixels = painted(70, 80, 5)
+    pixels = painted(50, 60, 5)
     results = []
     for size, side, degrees, x, y in (
-        (112, 60.0, 8.0, 40.0, 35.0),
-        (56, 40.0, -30.0, 50.0, 30.0),
-        (40, 120.0, 15.0, 75.0, 60.0),  # partly beyond the photo: black there
-        (1, 60.0, 0.0, 40.0, 35.0),
+        (64, 45.0, 8.0, 30.0, 25.0),
+        (40, 30.0, -130.0, 35.0, 20.0),
+        (40, 100.0, 15.0, 55.0, 40.0),  # partly beyond the photo: black there
+        (1, 40.0, 0.0, 30.0, 25.0),
     ):
         landmarks = _face(rng, side, degrees, x, y, 1.5)
         crop = align(Image.from_rgb(pixels), landmarks, size=size)

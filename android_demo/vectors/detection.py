@@ -125,7 +125,7 @@ def _photos(model: Path) -> Iterator[dict[str, Any]]:
                 "score": score,
                 "maxSize": max_size,
                 "count": len(found),
-                "faces": [_face(item) for item in found[:8]],
+                "faces": [_face(item) for item in found[:5]],
             }
 
 
@@ -161,7 +161,7 @@ def _anchors() -> dict[str, Any]:
     grids = [rng.normal(0, 1, (2, 64 // stride, 96 // stride, 16)).astype(np.float32).round(3) for stride in STRIDES]
     for grid in grids:
         grid[..., 4:6] += 1.5  # boxes of several cells, which overlap
-    least = 0.6
+    least = 0.65
     first, second = (decode([grid[index] for grid in grids], least=least) for index in (0, 1))
     both = joined([first, second.rescaled((1.5, 0.75))])
     return {
@@ -175,11 +175,11 @@ def _anchors() -> dict[str, Any]:
         "landmarks": _list(both.landmarks),
         "best": [
             {"least": score, "overlap": overlap, "indices": both.best(least=score, overlap=overlap)}
-            for score in (0.6, 0.75)
+            for score in (0.65, 0.75)
             for overlap in (0.0, 0.1, 0.3, 0.7, 1.0)
         ],
         "overlaps": [_list(both.overlaps(index)) for index in range(3)],
-        "blended": [_list(both.blended(index)) for index in range(15)],
+        "blended": [_list(both.blended(index)) for index in range(8)],
     }
 
 

@@ -108,8 +108,8 @@ def vectors() -> dict[str, Any]:
 
 def _shrunk() -> Iterator[dict[str, Any]]:
     for height, width, sides in (
-        (49, 64, (32, 16, 63, 50, 21)),  # 49 / 2 ends in .5; factors 2 and 2.04; whole factors do not occur
-        (48, 36, (24, 16, 12)),  # 2, which is rounded in a way of its own, 3, 4
+        (37, 48, (24, 12, 47, 31)),  # 37 / 2 ends in .5; factors 2 and 2.06, and fractions
+        (36, 24, (18, 12, 9)),  # 2, which is rounded in a way of its own, 3, 4
         (64, 3, (32, 5)),  # the short side would vanish
         (1, 9, (4,)),
     ):
@@ -121,13 +121,13 @@ def _shrunk() -> Iterator[dict[str, Any]]:
 
 
 def _warped() -> dict[str, Any]:
-    pixels = painted(40, 60, 2)
+    pixels = painted(32, 48, 2)
     results = []
     for size, scale, degrees, x, y in (
-        (48, 1.0, 0.0, -3.0, 5.0),  # whole pixels, partly beyond the border
-        (50, 1.7, 25.0, 10.3, -42.7),
-        (40, 0.4, -160.0, 35.1, 31.9),
-        (33, 9.0, 90.0, 300.0, -120.0),
+        (36, 1.0, 0.0, -3.0, 5.0),  # whole pixels, partly beyond the border
+        (40, 1.7, 25.0, 10.3, -22.7),
+        (32, 0.4, -160.0, 25.1, 23.9),
+        (24, 9.0, 90.0, 150.0, -120.0),
     ):
         a, c = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
         matrix = np.array([[a, -c, x], [c, a, y]]).round(6)  # the same on every machine
