@@ -194,6 +194,12 @@ def test_pull_gives_the_detector_what_it_has(run: Runner, real_store: ModelStore
     assert detector == str(real_store.choose("yunet").path)
 
 
+def test_verbose_says_why(run: Runner, real_store: ModelStore) -> None:
+    choice = real_store.choose("yunet")
+    assert run("models", "path", "yunet", "-v").err == f"info: yunet in {choice.precision}: {choice.reason}\n"
+    assert run("models", "path", "yunet").err == ""
+
+
 def test_auto_is_the_default(run: Runner, real_store: ModelStore) -> None:
     pull = run("models", "pull").out
     assert run("models", "pull", "--precision", "auto").out == pull
