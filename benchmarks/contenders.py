@@ -19,8 +19,9 @@ from .device import Condition, Device
 from .run_file import Row, Run
 from .samples import LEAST, QUICK_LEAST, QUICK_SECONDS, SECONDS, Samples, Subject, interleaved
 
-GROUPS = ("embed", "detect", "faces")
-"""What is compared: embedding a crop, finding faces, and finding and embedding them. The stage of subjects."""
+GROUPS = ("embed", "detect", "faces", "main")
+"""What is compared: embedding a crop, finding faces, finding and embedding them, and that for the main face alone. The
+stage of subjects."""
 
 
 @dataclass(frozen=True)

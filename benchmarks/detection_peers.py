@@ -13,17 +13,21 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from ghostface_edge.alignment import align
 from ghostface_edge.catalog import DEFAULT_DETECTOR
 from ghostface_edge.detection import SCRFD, YuNet
+from ghostface_edge.detection.main_face import main_face
 from ghostface_edge.detection.opencv import quiet
-from ghostface_edge.detection.yunet import MODES
+from ghostface_edge.detection.yunet import MAX_SIZE, MODES
 from ghostface_edge.doctor import versions
 from ghostface_edge.engine import FaceEngine
 from ghostface_edge.errors import GhostFaceError, ModelFileError, RuntimeMissingError
 from ghostface_edge.image import Image
 from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import RUNTIMES, default_runtime, file_format, open_session
+from ghostface_edge.types import Box, Detection
 
 from .contenders import Absent, Contender, Peer, sha256_of
 from .samples import Subject
@@ -113,6 +117,67 @@ def face_peers(
             yield _analysis(pack, Path(os.path.expanduser(root)), image, session.threads)
         except GhostFaceError as error:
             yield Absent(f"{_ANALYSIS} {pack.name}", "faces", str(error))
+
+
+def main_face_peers(image: Image, engine: FaceEngine, published: Path, *, file_sha256: str = "") -> Iterator[Peer]:
+    """Those who find the main face and embed it, ours first; the others with our alignment and our embedder.
+
+    Args:
+        image: What all look at.
+        engine: Ours.
+        published: YuNet as the OpenCV Zoo publishes it.
+        file_sha256: Of our embedder's file.
+
+    Yields:
+        Contenders with ``faces``: 1.
+    """
+    card, session = engine.card, engine.embedder.session
+    calls: dict[str, Callable[[Image], object]] = {
+        f"FaceEngine.face: {engine.detector.name}, {card.name}": engine.face,
+        f"{_OPENCV}, the photo as it is, {card.name}": opencv_main_face(published, engine, None),
+        f"{_OPENCV}, the photo at 640 pixels, {card.name}": opencv_main_face(published, engine, MAX_SIZE),
+    }
+    for name, call in calls.items():
+        runtime = f"{session.version}, OpenCV {cv2.__version__}" if name.startswith(_OPENCV) else session.version
+        subject = Subject(name, card.model_id, card.precision, runtime, session.threads, file_sha256, "main")
+        call(image)  # who finds no face does not take part
+        yield Contender(subject, partial(call, image), {"faces": 1})
+
+
+def opencv_main_face(
+    published: str | os.PathLike[str], engine: FaceEngine, longest: int | None
+) -> Callable[[Image], NDArray[np.float32]]:
+    """What the main face costs without us: OpenCV's detector on the whole photo, then the same alignment and embedder.
+
+    Args:
+        published: YuNet as the OpenCV Zoo publishes it.
+        engine: Whose embedder it is.
+        longest: Longest side, in pixels, to which the photo is scaled, up or down; None to leave it as it is.
+
+    Returns:
+        From a photo to the embedding of its main face, (D,).
+
+    Raises:
+        NoFaceError: When it is called, and finds no face.
+    """
+    with quiet():
+        theirs = cv2.FaceDetectorYN.create(os.fspath(published), "", (32, 32), 0.7, 0.3)
+
+    def embed(image: Image) -> NDArray[np.float32]:
+        scale = 1.0 if longest is None else longest / max(image.width, image.height)
+        size = round(image.width * scale), round(image.height * scale)
+        view = image.pixels if scale == 1 else cv2.resize(image.pixels, size, interpolation=cv2.INTER_LINEAR)
+        theirs.setInputSize(size)
+        _, rows = theirs.detect(np.ascontiguousarray(view[..., ::-1]))
+        found = [
+            Detection(Box(*row[:2], *(row[:2] + row[2:4])), row[14], row[4:14].reshape(5, 2))
+            for row in ([] if rows is None else rows / np.array([scale] * 14 + [1]))
+        ]
+        crop = align(image, main_face(image, found).landmarks, size=engine.embedder.crop_size)
+        (embedding,) = engine.embedder.embed(crop[np.newaxis])
+        return np.asarray(embedding)
+
+    return embed
 
 
 def _finding(subject: Subject, call: Callable[[], Any]) -> Contender:

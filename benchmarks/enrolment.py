@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ghostface_edge.alignment import align
 from ghostface_edge.detection import Detector
-from ghostface_edge.engine import FaceEngine, main_face
+from ghostface_edge.engine import FaceEngine
 from ghostface_edge.errors import AlignmentError, EvaluationError, GhostFaceError, NoFaceError, OptionError
 from ghostface_edge.image import Image
 from ghostface_edge.matching import cosine
@@ -388,7 +388,7 @@ def _embed(engine: FaceEngine, aligned: bool, task: _Task) -> _Outcome:
         landmarks: Any = np.reshape(task.photo.landmarks, (5, 2)) if task.photo.landmarks else task.face
         if landmarks is None:
             try:
-                landmarks = detected = main_face(image, engine.detect(image)).landmarks
+                landmarks = detected = engine.detect_main(image).landmarks
             except NoFaceError:
                 return _Outcome(NO_FACE, NO_FACE)
         try:

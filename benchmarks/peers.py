@@ -28,7 +28,7 @@ from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime.session import thread_count
 
 from .contenders import GROUPS, Absent, Contest, Peer, opencv_threads
-from .detection_peers import INSIGHTFACE_ROOT, detection_peers, face_peers
+from .detection_peers import INSIGHTFACE_ROOT, detection_peers, face_peers, main_face_peers
 from .drawn_people import draw_people
 from .embedding_peers import EmbeddingPeers
 
@@ -78,6 +78,8 @@ def load_peers(
             )
         if "faces" in groups:
             peers += _found("FaceEngine", "faces", lambda: _both(model, image, store, threads, insightface))
+        if "main" in groups:
+            peers += _found("FaceEngine", "main", lambda: _main(model, image, store, threads))
     return Contest(tuple(peers), threads, settings)
 
 
@@ -109,6 +111,12 @@ def _both(
 ) -> Iterator[Peer]:
     engine = FaceEngine(model, threads=threads, store=store)
     return face_peers(image, engine, file_sha256=engine.embedder.session.sha256, root=insightface)
+
+
+def _main(model: str | os.PathLike[str], image: Image, store: ModelStore, threads: int) -> Iterator[Peer]:
+    engine = FaceEngine(model, threads=threads, store=store)
+    published = store.source(DEFAULT_DETECTOR)
+    return main_face_peers(image, engine, published, file_sha256=engine.embedder.session.sha256)
 
 
 def _source(model: str | os.PathLike[str], store: ModelStore) -> Path:

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from .result_terms import FLAGS
 from .run_file import Row, Run
 
-_TITLES = {"embed": "Embedding one aligned face", "detect": "Finding faces", "faces": "Finding and embedding faces"}
+_TITLES = {
+    "embed": "Embedding one aligned face",
+    "detect": "Finding faces",
+    "faces": "Finding and embedding faces",
+    "main": "Finding and embedding the main face",
+}
 _HEADER = (
     "who",
     "precision",
@@ -23,7 +28,7 @@ _HEADER = (
     "95 %",
     "flags",
 )
-_RESULT = {"embed": "cosine", "detect": "faces", "faces": "faces"}
+_RESULT = {"embed": "cosine", "detect": "faces", "faces": "faces", "main": "faces"}
 
 
 def peers_text(run: Run, table: Callable[..., str]) -> str:

@@ -1,8 +1,8 @@
 """How long each step of a photo's way takes: decoding, detection, alignment, embedding, and the search in a gallery.
 
 Each picture goes its way twice, in turns first one and then the other: step by step through the public parts that
-:meth:`FaceEngine.faces` is made of, and at once through that method. So the steps are those of what users run, and what
-the engine adds to them is the difference on the same picture.
+:meth:`FaceEngine.faces` is made of (for the main face alone, :meth:`FaceEngine.face`), and at once through that method.
+So the steps are those of what users run, and what the engine adds to them is the difference on the same picture.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghostface_edge.alignment import align
+from ghostface_edge.detection import ScalingDetector
+from ghostface_edge.detection.main_face import main_face
 from ghostface_edge.engine import FaceEngine
-from ghostface_edge.errors import EvaluationError, ImageError, OptionError
+from ghostface_edge.errors import EvaluationError, ImageError, NoFaceError, OptionError
 from ghostface_edge.gallery import EXPORT_FORMAT, EXPORT_VERSION, Gallery
+from ghostface_edge.image import ImageSource
 from ghostface_edge.types import Detection, Face, ModelIdentity, Template
 
 from .contenders import undisturbed
@@ -34,8 +37,9 @@ from .run_file import Row, Run
 from .samples import LEAST, QUICK_LEAST, QUICK_SECONDS, SECONDS, Samples, Subject, preemptions, warmed_up
 from .shots import Shot, Shots, source
 
-ENGINE, WHOLE = "FaceEngine.faces", "whole"
-"""Stages beside the steps: the engine's own call, and that call with the search for each of its faces."""
+ENGINE, ENGINE_MAIN, WHOLE = "FaceEngine.faces", "FaceEngine.face", "whole"
+"""Stages beside the steps: the engine's own call, that for the main face, and the call with the search for each of its
+faces."""
 
 _PER_FACE = " per face"
 _BY_FACE = ("align", "embed", "match")
@@ -82,7 +86,7 @@ class AtOnce:
     """One picture's way through the engine.
 
     Attributes:
-        engine: :meth:`FaceEngine.faces`.
+        engine: :meth:`FaceEngine.faces` or :meth:`FaceEngine.face`.
         whole: The same, and the searches for its faces.
         faces: What it found.
     """
@@ -100,12 +104,19 @@ class Pipeline:
         gallery: Of the engine's model.
         step: What getting a picture in is called.
         clock: Seconds that only grow.
+        main: Look for the main face alone.
     """
 
     def __init__(
-        self, engine: FaceEngine, gallery: Gallery, step: str, clock: Callable[[], float] = time.perf_counter
+        self,
+        engine: FaceEngine,
+        gallery: Gallery,
+        step: str,
+        clock: Callable[[], float] = time.perf_counter,
+        *,
+        main: bool = False,
     ) -> None:
-        self._engine, self._gallery, self._step, self._clock = engine, gallery, step, clock
+        self._engine, self._gallery, self._step, self._clock, self._main = engine, gallery, step, clock, main
 
     def step_by_step(self, shot: Shot) -> Steps:
         """The parts of the engine one by one, with the arguments that the engine gives them."""
@@ -115,10 +126,14 @@ class Pipeline:
         image = engine.open(source(shot))
         laps[self._step] = lap()
         lap = self._watch()
-        found: Sequence[Detection] = engine.detector.detect(image)
+        detector = engine.detector
+        detect = detector.detect_main if self._main and isinstance(detector, ScalingDetector) else detector.detect
+        found: Sequence[Detection] = detect(image)
         laps["detect"] = lap()
-        # The engine's order, which decides about the rows of a batch. That it sorts is its own time.
+        # The engine's order, which decides about the rows of a batch. That it sorts or chooses is its own time.
         found = tuple(sorted(found, key=lambda item: -item.box.area))
+        if self._main and found:
+            found = (main_face(image, found),)
         if not found:
             lap = self._watch()
             del image
@@ -143,11 +158,19 @@ class Pipeline:
     def at_once(self, shot: Shot) -> AtOnce:
         """What a user writes: the faces of a picture, and a search for each."""
         lap = self._watch()
-        faces = self._engine.faces(source(shot))
+        faces = self._faces(source(shot))
         engine = lap()
         for face in faces:
             self._gallery.search(face)
         return AtOnce(engine, lap(), faces)
+
+    def _faces(self, photo: ImageSource) -> tuple[Face, ...]:
+        if not self._main:
+            return self._engine.faces(photo)
+        try:
+            return (self._engine.face(photo),)
+        except NoFaceError:
+            return ()
 
     def _watch(self) -> Callable[[], Lap]:
         """Starts the clock; what it returns reads it.
@@ -175,6 +198,7 @@ def measure_pipeline(
     seconds: float | None = None,
     least: int | None = None,
     quick: bool = False,
+    main: bool = False,
     clock: Callable[[], float] = time.perf_counter,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Run:
@@ -192,6 +216,7 @@ def measure_pipeline(
         least: Pictures at least, those of later rounds counted again; by default :data:`~.samples.LEAST`, quick
             :data:`~.samples.QUICK_LEAST`.
         quick: Take fewer samples, which are flagged.
+        main: Look for the main face of each picture alone.
         clock: Seconds that only grow.
         progress: Is told the share that is done, 0 to 1, after each picture.
 
@@ -210,7 +235,7 @@ def measure_pipeline(
     device, before = Device.here(), Condition.now()
     numbers, left_out = _usable(engine, shots)
     with random_gallery(engine.model, engine.card.embedding_size, templates) as gallery:
-        pipeline = Pipeline(engine, gallery, shots.step, clock)
+        pipeline = Pipeline(engine, gallery, shots.step, clock, main=main)
         rounds, warm, complete = _rounds(pipeline, shots, numbers, seconds, least, clock, progress)
     after = Condition.now()
     throttled = after.throttled_since(before)
@@ -233,12 +258,13 @@ def measure_pipeline(
             "templates": templates,
             "detector": engine.detector.name,
             "flip": engine.embedder.flip,
+            "main": main,
             "quick": quick,
             "seconds": seconds,
             "least": least,
             "throttled": list(throttled),
         },
-        rows=_rows(_subject(engine, file_sha256), rounds, shots.step, flags, complete),
+        rows=_rows(_subject(engine, file_sha256), rounds, shots.step, ENGINE_MAIN if main else ENGINE, flags, complete),
         complete=complete,
     )
 
@@ -321,13 +347,18 @@ def _subject(engine: FaceEngine, file_sha256: str) -> Subject:
 
 
 def _rows(
-    subject: Subject, rounds: Sequence[Sequence[_Pass]], first: str, flags: Sequence[str], complete: bool
+    subject: Subject,
+    rounds: Sequence[Sequence[_Pass]],
+    first: str,
+    call: str,
+    flags: Sequence[str],
+    complete: bool,
 ) -> tuple[Row, ...]:
     steps = (first, "detect", *_BY_FACE)
     stages: dict[str, list[list[Lap]]] = {
         name: [[way.laps[name] for way, _ in passes if name in way.laps] for passes in rounds] for name in steps
     }
-    stages[ENGINE] = [[at_once.engine for _, at_once in passes] for passes in rounds]
+    stages[call] = [[at_once.engine for _, at_once in passes] for passes in rounds]
     stages[WHOLE] = [[at_once.whole for _, at_once in passes] for passes in rounds]
     for name in _BY_FACE:
         stages[name + _PER_FACE] = [
@@ -348,7 +379,7 @@ def _rows(
         figures: dict[str, Any] = dict(undisturbed(samples))
         if name in steps:
             figures["share"] = totals[name] / sum(totals[step] for step in steps)
-        if name == ENGINE:
+        if name == call:
             figures.update(_added(rounds))
         if name == WHOLE:
             figures["frames_per_second"] = len(samples) / totals[WHOLE]

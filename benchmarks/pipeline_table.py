@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .pipeline import ENGINE, WHOLE
+from .pipeline import ENGINE, ENGINE_MAIN, WHOLE
 from .result_terms import FLAGS
 from .run_file import Row, Run
 
 _HEADER = ("step", "samples", "p50", "95 %", "p90", "p99", "mean", "min", "p50 alone", "share", "flags")
 
 _METHOD = (
-    f"Each picture goes its way twice: step by step, through the parts that {ENGINE} is made of, and at once: {WHOLE} "
-    f"is {ENGINE} and a search for each of its faces. The steps from align on count pictures with a face alone. Files "
+    "Each picture goes its way twice: step by step, through the parts that {call} is made of, and at once: {whole} "
+    "is {call} and a search for each of its faces. The steps from align on count pictures with a face alone. Files "
     "come from memory, not from a disk. "
     "p50 alone: of what ran while the system took no CPU away for another program."
 )
@@ -24,7 +24,8 @@ def pipeline_text(run: Run, table: Callable[..., str]) -> str:
     before, after = run.conditions
     subject = run.rows[0].subject
     figures = {row.subject.stage: row.figures for row in run.rows}
-    engine, whole = figures[ENGINE], figures[WHOLE]
+    call = ENGINE_MAIN if settings.get("main") else ENGINE  # runs of earlier versions do not say
+    engine, whole = figures[call], figures[WHOLE]
     libraries = ", ".join(f"{name} {version}" for name, version in run.device.versions.items() if version)
     threads = "1 thread" if subject.threads == 1 else f"{subject.threads} threads"
     rounds = sum(row.summary.count for row in run.rows if row.subject.stage == WHOLE and row.summary)
@@ -40,10 +41,10 @@ def pipeline_text(run: Run, table: Callable[..., str]) -> str:
         table(_HEADER, [_cells(row) for row in run.rows]),
         "",
         f"{whole['frames_per_second']:.1f} frames per second",
-        f"{ENGINE} adds {engine['added_ms']:.3f} ms ({engine['added_low_ms']:.3f} to {engine['added_high_ms']:.3f}) to "
+        f"{call} adds {engine['added_ms']:.3f} ms ({engine['added_low_ms']:.3f} to {engine['added_high_ms']:.3f}) to "
         f"the {engine['steps_ms']:.3f} of its steps on the same picture",
         "",
-        _METHOD,
+        _METHOD.format(call=call, whole=WHOLE),
     ]
     seen = dict.fromkeys(flag for row in run.rows if row.summary for flag in row.summary.flags)
     lines += [f"{flag}: {FLAGS[flag]}" for flag in seen]

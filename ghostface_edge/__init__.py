@@ -20,7 +20,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .alignment import align, similarity_transform
     from .card import InputSpec, ModelCard
-    from .detection import SCRFD, Detector, YuNet
+    from .detection import SCRFD, Detector, ScalingDetector, YuNet
     from .embedding import Embedder
     from .engine import FaceEngine
     from .errors import GhostFaceError
@@ -28,7 +28,18 @@ if TYPE_CHECKING:
     from .image import Image
     from .matching import similarity
     from .models import ModelStore
-    from .types import Box, Detection, Face, Match, ModelIdentity, Person, Template, Threshold, Verification
+    from .types import (
+        Box,
+        Detection,
+        DetectionRun,
+        Face,
+        Match,
+        ModelIdentity,
+        Person,
+        Template,
+        Threshold,
+        Verification,
+    )
 
 _HOME = {
     "align": "alignment",
@@ -37,6 +48,7 @@ _HOME = {
     "ModelCard": "card",
     "Detector": "detection",
     "SCRFD": "detection",
+    "ScalingDetector": "detection",
     "YuNet": "detection",
     "Embedder": "embedding",
     "FaceEngine": "engine",
@@ -47,6 +59,7 @@ _HOME = {
     "ModelStore": "models",
     "Box": "types",
     "Detection": "types",
+    "DetectionRun": "types",
     "Face": "types",
     "Match": "types",
     "ModelIdentity": "types",
@@ -60,6 +73,7 @@ __all__ = [
     "SCRFD",
     "Box",
     "Detection",
+    "DetectionRun",
     "Detector",
     "Embedder",
     "Face",
@@ -73,6 +87,7 @@ __all__ = [
     "ModelIdentity",
     "ModelStore",
     "Person",
+    "ScalingDetector",
     "Template",
     "Threshold",
     "Verification",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from typing import TYPE_CHECKING, Union
 
@@ -15,9 +14,10 @@ from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from .choice import AUTO, Choice
 from .detection import SCRFD, Detector, OpenCVYuNet, YuNet
 from .detection.detector import found_by
+from .detection.main_face import main_face
 from .detection.yunet import MAX_SIZE, MODES
 from .embedding import Embedder
-from .errors import NoFaceError, OptionError, RuntimeMissingError
+from .errors import OptionError, RuntimeMissingError
 from .image import DEFAULT_MAX_PIXELS, Image, ImageSource
 from .matching import decide, similarity
 from .models import ModelStore
@@ -135,27 +135,50 @@ class FaceEngine:
         """
         return Image.open(photo, max_pixels=self.max_pixels)
 
-    def detect(self, photo: ImageSource) -> tuple[Detection, ...]:
+    def detect(self, photo: ImageSource, *, min_face: float | None = None) -> tuple[Detection, ...]:
         """The faces of a photo, largest first, without embeddings.
+
+        Args:
+            photo: Where to look.
+            min_face: As for :meth:`faces`.
 
         Raises:
             ImageError: The source is no usable picture.
+            OptionError: ``min_face`` is no size, or the detector takes none.
             DetectionError: The detector failed or broke its contract.
             InferenceError: The detector's model failed, or gave NaN or infinity.
         """
-        return found_by(self.detector, self.open(photo))
+        return found_by(self.detector, self.open(photo), min_face=min_face)
 
-    def faces(self, photo: ImageSource) -> tuple[Face, ...]:
+    def detect_main(self, photo: ImageSource) -> Detection:
+        """The face that :meth:`face` takes, without its embedding.
+
+        Raises:
+            NoFaceError: There is none.
+            GhostFaceError: As :meth:`detect`.
+        """
+        image = self.open(photo)
+        return main_face(image, found_by(self.detector, image, main=True))
+
+    def faces(self, photo: ImageSource, *, min_face: float | None = None) -> tuple[Face, ...]:
         """Every face of a photo with its embedding, largest first; an empty tuple where there is none.
+
+        Args:
+            photo: Where to look.
+            min_face: Width of the smallest face that is wanted, in pixels of the photo; below 1, as a share of its
+                longest side. The detector then sees the photo at the size at which such a face is found, and at no
+                larger one; smaller faces may be found too. By default at 640 pixels at most, and at twice that where
+                it finds no face.
 
         Raises:
             ImageError: The source is no usable picture.
+            OptionError: ``min_face`` is no size, or the detector takes none.
             DetectionError: The detector failed or broke its contract.
             AlignmentError: A detector of yours gave landmarks that define no alignment.
             InferenceError: The model failed, or gave NaN, infinity or a zero vector.
         """
         image = self.open(photo)
-        return self.embed(image, self.detect(image))
+        return self.embed(image, self.detect(image, min_face=min_face))
 
     def embed(self, photo: ImageSource, detections: Sequence[Detection]) -> tuple[Face, ...]:
         """Faces that were found before, with their embeddings, in the order of ``detections``.
@@ -171,12 +194,15 @@ class FaceEngine:
         crops = np.stack([align(image, item.landmarks, size=self.embedder.crop_size) for item in detections])
         model = self.model
         return tuple(
-            Face(item.box, item.score, item.landmarks, embedding, model)
+            Face(item.box, item.score, item.landmarks, embedding, model, item.run)
             for item, embedding in zip(detections, self.embedder.embed(crops))
         )
 
     def face(self, photo: Photo) -> Face:
         """The main face of a photo: the largest, where one at the rim counts for less than one in the middle.
+
+        YuNet looks for it on a small view of the photo first, and then at that face alone; only where that leaves a
+        doubt, it looks at the photo as :meth:`faces` does. What it did stands in ``detection`` of the face.
 
         Raises:
             NoFaceError: There is none.
@@ -185,7 +211,7 @@ class FaceEngine:
         if isinstance(photo, Face):
             return photo
         image = self.open(photo)
-        return self.embed(image, [main_face(image, self.detect(image))])[0]
+        return self.embed(image, [self.detect_main(image)])[0]
 
     def verify(self, a: Photo, b: Photo, *, fmr: float = DEFAULT_FMR, threshold: float | None = None) -> Verification:
         """Are the main faces of two photos the same person?
@@ -276,23 +302,3 @@ def _load_detector(
         _log.warning("detector %s falls back to OpenCV's, which is slower and less accurate: %s", name, error)
         return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size), None
     return YuNet(session, mode=modes[kind], max_size=max_size), choice
-
-
-def main_face(image: Image, detections: Sequence[Detection]) -> Detection:
-    """The face that a photo is of: the largest, where one at the rim counts for less than one in the middle.
-
-    Raises:
-        NoFaceError: There is none.
-    """
-    if not detections:
-        raise NoFaceError(f"no face found in {image.source} ({image.width} x {image.height} pixels)")
-    return max(detections, key=lambda item: _prominence(item, image))
-
-
-def _prominence(face: Detection, image: Image) -> float:
-    """Area, discounted by the distance from the middle: nothing of it is left in a corner of the photo."""
-    away = math.hypot(
-        (face.box.x1 + face.box.x2 + 1 - image.width) / image.width,
-        (face.box.y1 + face.box.y2 + 1 - image.height) / image.height,
-    )
-    return face.box.area * max(1 - away / math.sqrt(2), 0) ** 2

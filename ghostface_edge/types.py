@@ -80,6 +80,25 @@ class Box:
         return f"Box({self.x1:.1f}, {self.y1:.1f}, {self.x2:.1f}, {self.y2:.1f})"
 
 
+@dataclass(frozen=True)
+class DetectionRun:
+    """What a detector did to find a face.
+
+    Attributes:
+        inputs: Longest side, in pixels, of each view of the whole photo that it looked at, in that order.
+        looks: Closer looks at the face alone that went into its landmarks.
+        faces: Faces that it saw in the last of the views; where that is a small one, small faces may be missing.
+    """
+
+    inputs: tuple[int, ...]
+    looks: int
+    faces: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"inputs": list(self.inputs), "looks": self.looks, "faces": self.faces}
+
+
 @dataclass(frozen=True, eq=False)
 class Detection:
     """One face as a detector reports it.
@@ -88,11 +107,13 @@ class Detection:
         box: Extent of the face, pixels.
         score: Confidence of the detector, 0 to 1. Scores of different detectors do not compare.
         landmarks: (5, 2) float32, x and y in pixels, in the order of :data:`LANDMARK_NAMES`.
+        run: What the detector did to find it; None where it does not say.
     """
 
     box: Box
     score: float
     landmarks: FloatArray = field(repr=False)
+    run: DetectionRun | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "landmarks", _frozen(self.landmarks))
@@ -105,6 +126,7 @@ class Detection:
             "landmarks": {
                 name: [round(float(x), 2), round(float(y), 2)] for name, (x, y) in zip(LANDMARK_NAMES, self.landmarks)
             },
+            "detection": None if self.run is None else self.run.to_dict(),
         }
 
 
@@ -165,6 +187,7 @@ class Face:
         landmarks: (5, 2) float32, pixels, in the order of :data:`LANDMARK_NAMES`.
         embedding: (D,) float32, L2-normalised.
         model: Identity of the model that made the embedding.
+        detection: What the detector did to find the face; None where it does not say.
     """
 
     box: Box
@@ -172,6 +195,7 @@ class Face:
     landmarks: FloatArray = field(repr=False)
     embedding: FloatArray = field(repr=False)
     model: ModelIdentity = field(repr=False)
+    detection: DetectionRun | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "landmarks", _frozen(self.landmarks))
@@ -185,7 +209,7 @@ class Face:
 
     def to_dict(self, *, embedding: bool = True) -> dict[str, Any]:
         """Plain values for JSON; ``embedding=False`` leaves the vector out."""
-        result = Detection(self.box, self.score, self.landmarks).to_dict()
+        result = Detection(self.box, self.score, self.landmarks, self.detection).to_dict()
         result["model"] = self.model.to_dict()
         if embedding:
             result["embedding"] = [float(value) for value in self.embedding]

@@ -159,13 +159,9 @@ def import_(file: str, path: str, as_json: bool) -> None:
 
 
 def _main_face(engine: FaceEngine, photo: str) -> Face:
-    from ..engine import main_face
-
-    image = engine.open(photo)
-    found = engine.detect(image)
-    main = main_face(image, found)
-    if len(found) > 1:
-        box = main.box
+    face = engine.face(photo)
+    if face.detection is not None and face.detection.faces > 1:
+        box = face.box
         where = f"{box.width:.0f} x {box.height:.0f} pixels at {box.x1:.0f}, {box.y1:.0f}"
-        report("note", f"{photo}: {len(found)} faces; the main one is enrolled: {where}")
-    return engine.embed(image, [main])[0]
+        report("note", f"{photo}: {face.detection.faces} faces; the main one is enrolled: {where}")
+    return face

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _Entry = dict[str, Any]
 
 _photos = click.argument("photos", metavar="IMAGE...", nargs=-1, required=True)
+_min_face = click.option(
+    "--min-face",
+    type=float,
+    metavar="X",
+    help="Width of the smallest face wanted: pixels, or below 1 a share of the photo's longest side.  [default: the "
+    "detector sees 640 pixels]",
+)
 
 
 @click.command(short_help="Find the faces of photos.")
@@ -30,8 +37,9 @@ _photos = click.argument("photos", metavar="IMAGE...", nargs=-1, required=True)
     metavar="OUT",
     help="Draw boxes, landmarks and scores: into a .jpg or .png file; for several photos, into a folder.",
 )
+@_min_face
 @detector_options
-def detect(photos: tuple[str, ...], draw: str | None, as_json: bool, **options: Any) -> int:
+def detect(photos: tuple[str, ...], draw: str | None, min_face: float | None, as_json: bool, **options: Any) -> int:
     """Find the faces of photos: box, score, five landmarks.
 
     With several photos, or if OUT is a folder, --draw writes STEM.jpg for each photo into the folder OUT, which is
@@ -51,7 +59,7 @@ def detect(photos: tuple[str, ...], draw: str | None, as_json: bool, **options: 
 
     def work(photo: str) -> _Entry:
         image = Image.open(photo, max_pixels=options["max_pixels"] or DEFAULT_MAX_PIXELS)
-        faces = found_by(detector, image)
+        faces = found_by(detector, image, min_face=min_face)
         entry: _Entry = {"width": image.width, "height": image.height, "faces": [face.to_dict() for face in faces]}
         if photo in places:
             write_file(places[photo], encoded(drawn(image, faces), places[photo]))
@@ -73,19 +81,29 @@ def detect(photos: tuple[str, ...], draw: str | None, as_json: bool, **options: 
     help="Write embeddings (N, D), names, boxes, landmarks, scores and the model (JSON text) to a NumPy file.",
 )
 @click.option("--all-faces", is_flag=True, help="Every face of each photo, largest first, not the main face alone.")
+@_min_face
 @engine_options
-def embed(photos: tuple[str, ...], output: str | None, all_faces: bool, as_json: bool, **options: Any) -> int:
+def embed(
+    photos: tuple[str, ...],
+    output: str | None,
+    all_faces: bool,
+    min_face: float | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Turn faces into embeddings: vectors of length 1 that are close for one person.
 
     Read the file with numpy.load(FILE); it needs no pickle. A photo that fails is left out of it.
     """
+    if min_face is not None and not all_faces:
+        raise click.UsageError("--min-face goes with --all-faces", click.get_current_context())
     if output is not None:
         check_place(output, *photos)
     engine = load_engine(**options)
     rows: list[tuple[str, Face]] = []
 
     def work(photo: str) -> _Entry:
-        faces = engine.faces(photo) if all_faces else (engine.face(photo),)
+        faces = engine.faces(photo, min_face=min_face) if all_faces else (engine.face(photo),)
         rows.extend((photo, face) for face in faces)
         return {"faces": [face.to_dict() for face in faces]}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .detector import Detector
+from .detector import Detector, ScalingDetector
 from .opencv import OpenCVYuNet
 from .scrfd import SCRFD
 from .yunet import YuNet
 
-__all__ = ["SCRFD", "Detector", "OpenCVYuNet", "YuNet"]
+__all__ = ["SCRFD", "Detector", "OpenCVYuNet", "ScalingDetector", "YuNet"]

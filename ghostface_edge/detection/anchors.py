@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Box, Detection
+from ..types import Box, Detection, DetectionRun
 
 FloatArray = NDArray[np.float32]
 
@@ -57,10 +57,10 @@ class Anchors:
         """Some of the anchors, by a mask or by indices."""
         return Anchors(self.scores[chosen], self.boxes[chosen], self.landmarks[chosen])
 
-    def detections(self) -> tuple[Detection, ...]:
-        """Each anchor as a result."""
+    def detections(self, run: DetectionRun | None = None) -> tuple[Detection, ...]:
+        """Each anchor as a result, with what was done to find it."""
         return tuple(
-            Detection(Box(*(float(side) for side in box)), float(score), points)
+            Detection(Box(*(float(side) for side in box)), float(score), points, run)
             for score, box, points in zip(self.scores, self.boxes, self.landmarks)
         )
 

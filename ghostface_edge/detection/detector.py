@@ -25,9 +25,10 @@ Example:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -53,6 +54,32 @@ class Detector(Protocol):
         ...
 
 
+LARGEST_INPUT = 4096
+"""Longest side of what a detector may see, pixels: beyond it, the memory of small devices ends."""
+
+
+@runtime_checkable
+class ScalingDetector(Detector, Protocol):
+    """A detector whose work fits the question; what one of yours need not be.
+
+    The engine asks a detector that is none for every face, whatever it wants to know.
+    """
+
+    def detect(self, image: Image, *, min_face: float | None = None) -> Sequence[Detection]:
+        """Every face of a photo, or every face that is at least ``min_face`` pixels wide in the photo.
+
+        Smaller ones may be among them. A photo is never enlarged.
+        """
+        ...
+
+    def detect_main(self, image: Image) -> Sequence[Detection]:
+        """Faces among which the photo's main face is, as :func:`~.main_face.main_face` chooses it; empty for none.
+
+        It may be the main face alone.
+        """
+        ...
+
+
 def check_options(score: float, max_size: int = 640, *, least: float = 0.0) -> None:
     """Refuse a senseless score or input size.
 
@@ -61,18 +88,36 @@ def check_options(score: float, max_size: int = 640, *, least: float = 0.0) -> N
     """
     if isinstance(score, bool) or not isinstance(score, Real) or not (least <= score < 1 and score > 0):
         raise OptionError(f"score={score!r} is not between {least:g} and 1")
-    if isinstance(max_size, bool) or not isinstance(max_size, Integral) or not 32 <= max_size <= 4096:
-        raise OptionError(f"max_size={max_size!r} is not a size between 32 and 4096 pixels")
+    if isinstance(max_size, bool) or not isinstance(max_size, Integral) or not 32 <= max_size <= LARGEST_INPUT:
+        raise OptionError(f"max_size={max_size!r} is not a size between 32 and {LARGEST_INPUT} pixels")
 
 
-def found_by(detector: Detector, image: Image) -> tuple[Detection, ...]:
+def found_by(
+    detector: Detector, image: Image, *, min_face: float | None = None, main: bool = False
+) -> tuple[Detection, ...]:
     """The faces that a detector finds in a photo, largest first, after its contract was checked.
 
+    Args:
+        detector: Whom to ask.
+        image: The photo.
+        min_face: Width of the smallest face that is wanted, in pixels; below 1, as a share of the photo's longest side.
+        main: Only the main face is wanted; others may be left out.
+
     Raises:
+        OptionError: ``min_face`` is no size, or the detector takes none.
         DetectionError: It failed, or broke its contract; see :func:`checked`.
         GhostFaceError: As the detector raises it.
     """
+    scaling = detector if isinstance(detector, ScalingDetector) else None
+    if min_face is not None:
+        min_face = _face_pixels(min_face, image)
+        if scaling is None:
+            raise OptionError(f"detector {detector.name!r} takes no min_face: it looks at every photo in one way")
     try:
+        if main and scaling is not None:
+            return checked(scaling.detect_main(image), detector)
+        if min_face is not None and scaling is not None:
+            return checked(scaling.detect(image, min_face=min_face), detector)
         return checked(detector.detect(image), detector)
     except GhostFaceError:
         raise
@@ -80,6 +125,14 @@ def found_by(detector: Detector, image: Image) -> tuple[Detection, ...]:
         raise DetectionError(
             f"detector {detector.name!r} failed on {image.source}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _face_pixels(min_face: float, image: Image) -> float:
+    if isinstance(min_face, bool) or not isinstance(min_face, Real) or not (0 < min_face < math.inf):
+        raise OptionError(
+            f"min_face={min_face!r} is no width of a face: use pixels, or below 1 a share of the photo's longest side"
+        )
+    return float(min_face) if min_face >= 1 else float(min_face) * max(image.width, image.height)
 
 
 def checked(detections: Any, detector: Detector) -> tuple[Detection, ...]:

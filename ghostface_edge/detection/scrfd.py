@@ -17,7 +17,7 @@ from ..card import refuse_external_data
 from ..errors import DetectionError, ModelFileError, RuntimeMissingError
 from ..image import Image
 from ..runtime.session import read_model, thread_count
-from ..types import Detection
+from ..types import Detection, DetectionRun
 from .anchors import Anchors
 from .detector import check_options
 from .yunet import ratio, shrunk
@@ -79,14 +79,14 @@ class SCRFD:
 
     def detect(self, image: Image) -> tuple[Detection, ...]:
         """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""
-        found = self._look(image.pixels, image.source)
+        found, passes = self._look(image.pixels, image.source), 1
         if not len(found.scores):
             # A face that fills the network's input is too large for it: half of that is not.
             view = shrunk(image.pixels, max(_INPUT))
             padded = np.zeros((2 * view.shape[0], 2 * view.shape[1], 3), dtype=np.uint8)
             padded[: view.shape[0], : view.shape[1]] = view
-            found = self._look(padded, image.source).rescaled(ratio(image.pixels, view))
-        return found.detections()
+            found, passes = self._look(padded, image.source).rescaled(ratio(image.pixels, view)), 2
+        return found.detections(DetectionRun(_INPUT[:1] * passes, 0, len(found.scores)))
 
     def _look(self, pixels: NDArray[np.uint8], source: str) -> Anchors:
         try:

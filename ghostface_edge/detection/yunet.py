@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,10 @@ from ..card import ModelCard
 from ..errors import AlignmentError, DetectionError, InferenceError, OptionError
 from ..image import Image
 from ..runtime import Session
-from ..types import Detection
+from ..types import Box, Detection, DetectionRun
 from .anchors import STRIDES, Anchors, decode, joined
-from .detector import check_options
+from .detector import LARGEST_INPUT, check_options
+from .main_face import prominence
 
 FloatArray = NDArray[np.float32]
 
@@ -41,6 +43,16 @@ Where no face is found in a larger photo, the two blending modes look once more 
 _GLANCE = 160
 """Longest side of a second, small view of the whole photo, for faces that fill most of it."""
 
+_SURE = 16
+"""Width in pixels of YuNet's input from which on it finds 99 % of the faces (``python docs/detection.py``)."""
+
+_COARSE = 192
+"""Longest side of the smallest view on which the main face is looked for, pixels."""
+
+_CLEAR, _CLEAR_FAST = 24, 32
+_RIVAL = 0.6
+
+_OVERLAP = 0.3  # of boxes, from which on two anchors see one face
 _MULTIPLE = 32  # the coarsest stride: the network takes multiples of it
 _FLOOR = 0.3  # anchors below this score say nothing
 _ABSURD = 1e6  # in cells: no output of a face detector is as large
@@ -97,28 +109,81 @@ class YuNet:
         """All that its results depend on, beside the photo, this package, OpenCV and NumPy."""
         return f"{self.name} {self._score} {self._max_size} {self._session.version} {self._session.sha256}"
 
-    def detect(self, image: Image) -> tuple[Detection, ...]:
-        """Find the faces of a photo; see :meth:`ghostface_edge.detection.Detector.detect`."""
-        found = self._find(image, self._max_size)
-        if not found and self._mode != "plain" and max(image.width, image.height) > self._max_size:
-            found = self._find(image, 2 * self._max_size)  # the faces may be too small, not absent
-        return found
+    def detect(self, image: Image, *, min_face: float | None = None) -> tuple[Detection, ...]:
+        """Find the faces of a photo; see :meth:`ghostface_edge.detection.ScalingDetector.detect`."""
+        photo = _View(image.pixels)
+        wanted = None if min_face is None else input_size(photo.longest, min_face)
+        seen = self._whole(photo) if wanted is None else self._seen(photo.shrunk(wanted))
+        return tuple(self._result(seen, index, (photo,)) for index in seen.best)
 
-    def _find(self, image: Image, longest: int) -> tuple[Detection, ...]:
-        view = shrunk(image.pixels, longest)
-        anchors = self._look(view)
-        if self._mode != "plain" and max(view.shape) > 2 * _GLANCE:
-            glance = shrunk(view, _GLANCE)
-            anchors = joined([anchors, self._look(glance).rescaled(ratio(view, glance))])
-        best = anchors.best(least=self._score, overlap=0.3)
-        if not best:
+    def detect_main(self, image: Image) -> tuple[Detection, ...]:
+        """Find the main face, coarse to fine; see :meth:`ghostface_edge.detection.ScalingDetector.detect_main`."""
+        photo, inputs = _View(image.pixels), tuple[int, ...]()
+        views = [photo] if self._mode == "plain" else photo.halved()
+        for view in reversed(views[1:]):  # the smallest first
+            if view.longest >= self._max_size:
+                break
+            seen = self._seen(view, inputs)
+            inputs = seen.inputs
+            found = self._clear_main(seen, views)
+            if found is not None:
+                return (found,)
+        seen = self._whole(photo, inputs)
+        if not seen.best:
             return ()
+        return (self._result(seen, max(seen.best, key=seen.prominence), (photo,)),)
+
+    def _whole(self, photo: _View, inputs: tuple[int, ...] = ()) -> _Seen:
+        """What the photo shows at the usual size; where that is no face, what it shows at twice that size."""
+        seen = self._seen(photo.shrunk(self._max_size), inputs)
+        if not seen.best and self._mode != "plain" and photo.longest > self._max_size:
+            seen = self._seen(photo.shrunk(2 * self._max_size), seen.inputs)  # faces may be too small, not absent
+        return seen
+
+    def _seen(self, view: _View, inputs: tuple[int, ...] = ()) -> _Seen:
+        anchors, inputs = self._look(view.pixels), (*inputs, view.longest)
+        if self._mode != "plain" and view.longest > 2 * _GLANCE:
+            glance = shrunk(view.pixels, _GLANCE)
+            anchors = joined([anchors, self._look(glance).rescaled(ratio(view.pixels, glance))])
+            inputs = (*inputs, _GLANCE)
+        return _Seen(view, anchors, anchors.best(least=self._score, overlap=_OVERLAP), inputs)
+
+    def _clear_main(self, seen: _Seen, views: Sequence[_View]) -> Detection | None:
+        """The main face that a small view shows, or None where a larger view might show another one.
+
+        A face with more prominence than the main one is at least as large as the square root of that prominence. So
+        where this is a size that is always seen, and nothing that was seen, however faintly, comes near it, there is
+        no such face.
+        """
+        if not seen.best:
+            return None
+        main = max(seen.best, key=seen.prominence)
+        least = _CLEAR if self._mode == "accurate" else _CLEAR_FAST
+        rank = seen.prominence(main)
+        if rank < least**2:
+            return None
+        faint = seen.anchors.best(least=_FLOOR, overlap=_OVERLAP)
+        if any(seen.prominence(index) > _RIVAL * rank for index in faint if index != main):
+            return None
+        found = self._result(seen, main, views)
+        return found if self._mode != "accurate" or (found.run is not None and found.run.looks) else None
+
+    def _result(self, seen: _Seen, index: int, views: Sequence[_View]) -> Detection:
+        """A face that was seen, in pixels of the photo.
+
+        Args:
+            seen: What showed it.
+            index: Its best anchor.
+            views: The photo, and what there is of it between the photo and the view, the largest first.
+        """
         plain = self._mode == "plain"
-        landmarks = [anchors.landmarks[index] if plain else anchors.blended(index) for index in best]
+        landmarks, looks = seen.anchors.landmarks[index] if plain else seen.anchors.blended(index), 0
         if self._mode == "accurate":
-            landmarks = [self._look_again(image.pixels, view, points) for points in landmarks]
-        final = Anchors(anchors.scores[best], anchors.boxes[best], np.stack(landmarks))
-        return final.rescaled(ratio(image.pixels, view)).detections()
+            landmarks, looks = self._look_again(seen.view, landmarks, views)
+        one = Anchors(seen.anchors.scores[[index]], seen.anchors.boxes[[index]], landmarks[np.newaxis])
+        run = DetectionRun(seen.inputs, looks, len(seen.best))
+        (found,) = one.rescaled(seen.view.scale).detections(run)
+        return found
 
     def _look(self, view: NDArray[np.uint8]) -> Anchors:
         """The anchors of one picture, after it was padded with black at the right and at the bottom."""
@@ -136,23 +201,99 @@ class YuNet:
             raise InferenceError(f"model {self._session.card.name!r} gave NaN, infinity or numbers beyond any photo")
         return grids
 
-    def _look_again(self, photo: NDArray[np.uint8], view: NDArray[np.uint8], landmarks: FloatArray) -> FloatArray:
-        """The mean of a face's landmarks (5, 2) and of what closer looks at it say, in pixels of the view.
+    def _look_again(self, view: _View, landmarks: FloatArray, views: Sequence[_View]) -> tuple[FloatArray, int]:
+        """The mean of a face's landmarks (5, 2) and of what closer looks say, in the view's pixels; how many there are.
 
         Each face on its own: that is faster than many at once, and takes the same memory for a crowd as for one.
         """
         try:
             canvases = [_canvas(landmarks, fill, mirrored) for fill, mirrored in _LOOKS]
         except AlignmentError:
-            return landmarks  # no geometry to look closer with: the first estimate stands
-        grids = self._run([_cut(photo, view, canvas) for canvas in canvases])
-        # Where the photo shows the face larger than the view did, the first estimate is the poorest and is left out.
-        estimates: list[NDArray[Any]] = [] if _from_photo(photo, view, canvases[0]) else [landmarks]
+            return landmarks, 0  # no geometry to look closer with: the first estimate stands
+        pictures = [_cut(canvas, view, views) for canvas in canvases]
+        grids = self._run(pictures)
+        seen_again: list[NDArray[Any]] = []
         for index, ((fill, mirrored), canvas) in enumerate(zip(_LOOKS, canvases)):
             seen = _seen_again(decode([grid[index] for grid in grids], least=_FLOOR), fill)
             if seen is not None:
-                estimates.append(mapped(seen[list(_MIRRORED)] if mirrored else seen, inverse(canvas)))
-        return np.asarray(np.mean(estimates or [landmarks], axis=0), dtype=np.float32)
+                seen_again.append(mapped(seen[list(_MIRRORED)] if mirrored else seen, inverse(canvas)))
+        # Where another view shows the face larger than this one did, the first estimate is the poorest and is left out.
+        first = [] if seen_again and _scale(canvases[0]) > 1 and view is not views[0] else [landmarks]
+        return np.asarray(np.mean([*first, *seen_again], axis=0), dtype=np.float32), len(seen_again)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A photo as the network sees it.
+
+    Attributes:
+        pixels: (height, width, 3) uint8 RGB.
+        scale: How much wider and higher the photo is.
+    """
+
+    pixels: NDArray[np.uint8]
+    scale: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def longest(self) -> int:
+        """Its longest side, pixels."""
+        return int(max(self.pixels.shape[:2]))
+
+    def shrunk(self, longest: int) -> _View:
+        """The photo at most that wide and high."""
+        smaller = shrunk(self.pixels, longest)
+        return self if smaller is self.pixels else _View(smaller, ratio(self.pixels, smaller))
+
+    def halved(self) -> list[_View]:
+        """The photo, and it halved again and again until no side is longer than :data:`_COARSE`.
+
+        Where a side is odd, its last pixel is left out: so each pixel is the mean of 2 x 2, exact and cheap.
+        """
+        import cv2
+
+        view, views = self, [self]
+        while view.longest > _COARSE and min(view.pixels.shape[:2]) > 1:
+            height, width = (side // 2 for side in view.pixels.shape[:2])
+            half = cv2.resize(view.pixels[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+            view = _View(half, (2 * view.scale[0], 2 * view.scale[1]))
+            views.append(view)
+        return views
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What a view showed.
+
+    Attributes:
+        view: The view.
+        anchors: All that saw something, in its pixels.
+        best: The best anchor of each face, best first.
+        inputs: Longest sides of all views that were looked at so far.
+    """
+
+    view: _View
+    anchors: Anchors
+    best: list[int]
+    inputs: tuple[int, ...]
+
+    def prominence(self, index: int) -> float:
+        """Of an anchor's box, in square pixels of the view."""
+        height, width = self.view.pixels.shape[:2]
+        return prominence(Box(*self.anchors.boxes[index].tolist()), width, height)
+
+
+def input_size(longest: int, min_face: float) -> int:
+    """Longest side of what YuNet has to see of a photo, to find the faces of a size and those that are larger.
+
+    Args:
+        longest: Longest side of the photo, pixels.
+        min_face: Width of the smallest face that is wanted, pixels of the photo.
+
+    Returns:
+        Pixels, a multiple of 32, :data:`~.detector.LARGEST_INPUT` at most.
+    """
+    needed = math.ceil(min(_SURE * longest / min_face, LARGEST_INPUT) / _MULTIPLE) * _MULTIPLE
+    return max(needed, _GLANCE)
 
 
 def shrunk(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
@@ -209,19 +350,27 @@ def _target(fill: float) -> NDArray[np.float64]:
     return target
 
 
-def _from_photo(photo: NDArray[np.uint8], view: NDArray[np.uint8], matrix: NDArray[np.float64]) -> bool:
-    """Whether a canvas is cut from the photo: where the shrunk view has too few pixels of the face."""
-    return view is not photo and math.hypot(matrix[0, 0], matrix[1, 0]) > 1
+def _scale(matrix: NDArray[np.float64]) -> float:
+    """How much a similarity transform enlarges."""
+    return math.hypot(matrix[0, 0], matrix[1, 0])
 
 
-def _cut(photo: NDArray[np.uint8], view: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A canvas, from the view if that has pixels enough (it was shrunk without aliasing), else from the photo."""
-    if not _from_photo(photo, view, matrix):
-        return warp(view, matrix, _LOOK)
-    x, y = ratio(view, photo)
-    # photo -> view: v = (p + 0.5) * ratio - 0.5
-    to_view = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
-    return warp(photo, matrix @ to_view, _LOOK)
+def _cut(matrix: NDArray[np.float64], view: _View, views: Sequence[_View]) -> NDArray[np.uint8]:
+    """A canvas, from the smallest view that has pixels enough: it was shrunk without aliasing.
+
+    Args:
+        matrix: From the view in which the face was seen to the canvas.
+        view: That view.
+        views: The photo, and what there is between it and that view, the largest first.
+    """
+    candidates = [view, *(other for other in reversed(views) if other.scale[0] < view.scale[0])]
+    for other in candidates:
+        x, y = other.scale[0] / view.scale[0], other.scale[1] / view.scale[1]
+        # other -> view: v = (o + 0.5) * ratio - 0.5
+        cut = matrix @ np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+        if _scale(cut) <= 1:
+            break
+    return warp(other.pixels, cut, _LOOK)
 
 
 def _seen_again(anchors: Anchors, fill: float) -> FloatArray | None:

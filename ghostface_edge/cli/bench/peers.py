@@ -17,6 +17,7 @@ from ..output import INTERRUPTED, answer, check_place, progress_bar, report, tab
 @click.option("--embedding", is_flag=True, help="Who embeds: the same network on each runtime.")
 @click.option("--detection", is_flag=True, help="Who finds faces.")
 @click.option("--faces", is_flag=True, help="Who does both: FaceEngine, InsightFace's FaceAnalysis.")
+@click.option("--main-face", "main", is_flag=True, help="Who does both for the main face alone, OpenCV beside us.")
 @click.option("--model", metavar="NAME|PATH", help="A known model or a checkpoint.  [default: ghostfacenet-w0.5-s2]")
 @click.option("--scrfd", metavar="FILE", help="A model file of InsightFace's SCRFD, with landmarks.")
 @click.option(
@@ -32,19 +33,20 @@ def peers(
     embedding: bool,
     detection: bool,
     faces: bool,
+    main: bool,
     quick: bool,
     output: str | None,
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Time this package beside others, in turns: who embeds, who finds faces, who does both. By default all three.
+    """Time this package beside others, in turns: who embeds, who finds faces, who does both. By default all.
 
     All see one PHOTO, shrunk to 640 pixels; by default people who were drawn. Who is not installed is skipped, with the
     reason. Ctrl-C keeps what was measured.
     """
     if output is not None:
         check_place(output, *([] if photo is None else [photo]))
-    asked = {"embed": embedding, "detect": detection, "faces": faces}
+    asked = {"embed": embedding, "detect": detection, "faces": faces, "main": main}
     groups = [group for group, wanted in asked.items() if wanted or not any(asked.values())]
     # By name, because the folder stands beside this package in a checkout and inside it only once installed.
     bench, tables = (import_module(f"ghostface_edge.benchmarks.{module}") for module in ("peers", "peers_table"))

@@ -28,6 +28,7 @@ from ..output import INTERRUPTED, answer, check_place, progress_bar, report, tab
     metavar="N",
     help="People in the gallery that each face is searched in.",
 )
+@click.option("--main-face", "main", is_flag=True, help="The main face of each picture alone, as verify takes it.")
 @click.option("--quick", is_flag=True, help="Seconds instead of a minute; labelled so.")
 @RESULTS
 @engine_options
@@ -35,6 +36,7 @@ def pipeline(
     photos: tuple[str, ...],
     camera: str | None,
     templates: int,
+    main: bool,
     quick: bool,
     output: str | None,
     as_json: bool,
@@ -61,6 +63,7 @@ def pipeline(
             engine,
             seen,
             templates=templates,
+            main=main,
             file_sha256=engine.embedder.session.sha256,
             quick=quick,
             progress=progress,
