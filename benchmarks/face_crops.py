@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from ghostface_edge.alignment import ARCFACE_TEMPLATE, CROP_SIZE, align
 from ghostface_edge.converters.faces import pictures_in
 from ghostface_edge.detection.detector import found_by
-from ghostface_edge.detection.main_face import main_face
-from ghostface_edge.engine import load_detector
+from ghostface_edge.engine import load_detector, main_face
 from ghostface_edge.errors import AlignmentError, CalibrationError, EvaluationError, ImageError, NoFaceError
 from ghostface_edge.image import Image
 

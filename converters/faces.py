@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from ghostface_edge.alignment import ARCFACE_TEMPLATE, align
 from ghostface_edge.detection import Detector
 from ghostface_edge.detection.detector import found_by
-from ghostface_edge.detection.main_face import main_face
-from ghostface_edge.engine import load_detector
+from ghostface_edge.engine import load_detector, main_face
 from ghostface_edge.errors import (
     AlignmentError,
     CalibrationError,

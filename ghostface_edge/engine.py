@@ -14,7 +14,7 @@ from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from .choice import AUTO, Choice
 from .detection import SCRFD, Detector, OpenCVYuNet, YuNet
 from .detection.detector import found_by
-from .detection.main_face import main_face
+from .detection.main_face import main_face as main_face  # others import it from here
 from .detection.yunet import MAX_SIZE, MODES
 from .embedding import Embedder
 from .errors import OptionError, RuntimeMissingError

@@ -22,11 +22,12 @@ _DTYPES = (np.float32, np.int8, np.uint8, np.int16)
 _PACKAGES = ("ai_edge_litert", "tflite_runtime")
 """In order of preference; tflite-runtime is the only one for 32-bit ARM."""
 
-_KEPT = 4
+_KEPT = 6
 """Interpreters that a session keeps between calls.
 
-YuNet on one camera sees four sizes: the frame, a small view of it, the canvas of a closer look, and the frame at twice
-the size where no face was found. Preparing a size takes about as long as running the network once.
+YuNet on one camera sees up to six sizes: two small views of the frame for the main face, the canvas of a closer look,
+the frame, its glance, and the frame at twice the size where no face was found. Preparing a size takes about as long as
+running the network once.
 """
 
 
