@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -115,19 +116,24 @@ def decode(outputs: Sequence[FloatArray], *, least: float) -> Anchors:
     # The score is the geometric mean of two probabilities. Neither is above 1, so where it reaches `least`, both reach
     # its square; this leaves a handful of cells to compute with.
     worth = np.float32(math.log(least**2 / (1 - least**2)))
-    scores, boxes, landmarks = [], [], []
-    for stride, grid in zip(STRIDES, outputs):
-        rows, columns = np.nonzero((grid[..., 0] >= worth) & (grid[..., 1] >= worth))
-        cells = grid[rows, columns]
-        score = np.sqrt(1 / ((1 + np.exp(-cells[:, 0])) * (1 + np.exp(-cells[:, 1]))))
-        corner = np.column_stack([columns, rows]).astype(np.float32)
-        centre = (corner + cells[:, 2:4]) * stride
-        half = np.exp(np.minimum(cells[:, 4:6], _LARGEST_LOG_SIDE)) * (stride / 2)
-        scores.append(score)
-        boxes.append(np.concatenate([centre - half, centre + half], axis=1))
-        landmarks.append((cells[:, 6:].reshape(-1, 5, 2) + corner[:, None]) * stride)
-    found = Anchors(np.concatenate(scores), np.concatenate(boxes), np.concatenate(landmarks))
-    return found.among(found.scores >= least)
+    cells = np.concatenate([grid.reshape(-1, grid.shape[-1]) for grid in outputs])
+    (places,) = np.nonzero(np.minimum(cells[:, 0], cells[:, 1]) >= worth)
+    corners, strides = _layout(tuple(grid.shape[:2] for grid in outputs))
+    cells, corner, stride = cells[places], corners[places], strides[places]
+    scores = np.sqrt(1 / ((1 + np.exp(-cells[:, 0])) * (1 + np.exp(-cells[:, 1]))))
+    centre = (corner + cells[:, 2:4]) * stride
+    half = np.exp(np.minimum(cells[:, 4:6], _LARGEST_LOG_SIDE)) * (stride / 2)
+    boxes = np.concatenate([centre - half, centre + half], axis=1)
+    landmarks = (cells[:, 6:].reshape(-1, 5, 2) + corner[:, None]) * stride[:, None]
+    return Anchors(scores, boxes, landmarks).among(scores >= least)
+
+
+@lru_cache(maxsize=8)
+def _layout(shapes: tuple[tuple[int, int], ...]) -> tuple[FloatArray, FloatArray]:
+    """Column and row (A, 2), and stride (A, 1), of the cells of grids of (height, width), one after the other."""
+    corners = [np.stack(np.divmod(np.arange(height * width), width)[::-1], axis=1) for height, width in shapes]
+    strides = [np.full((height * width, 1), stride) for stride, (height, width) in zip(STRIDES, shapes)]
+    return np.concatenate(corners).astype(np.float32), np.concatenate(strides).astype(np.float32)
 
 
 def joined(parts: Sequence[Anchors]) -> Anchors:

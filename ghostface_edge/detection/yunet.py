@@ -48,7 +48,7 @@ _GLANCE = 160
 """Longest side of a second, small view of the whole photo, for faces that fill most of it."""
 
 _SURE = 20
-"""Width of a face, in pixels of the input, from which on at least 96 % are found (``docs/detection.md``)."""
+"""Width of a face, in pixels of the input, from which on 98 % are found (``docs/detection.md``)."""
 
 _COARSE = 192
 """Longest side, in pixels, of the smallest view on which the main face is looked for."""
@@ -56,8 +56,8 @@ _COARSE = 192
 _CLEAR = {"accurate": 28, "fast": 32}
 """Square root of the main face's prominence, in pixels of a small view, from which on that view may decide.
 
-A face with more prominence is at least as large, about 24 pixels wide, and of those 99 % are found, and all of them
-seen at least faintly (``docs/detection.md``). Without closer looks, the landmarks need a few pixels more.
+A face with more prominence is at least as large, about 24 pixels wide; of those 99 % are found, and all are seen at
+least faintly (``docs/detection.md``). Without closer looks, the landmarks need a few pixels more.
 """
 _RIVAL = 0.6
 """Share of the main face's prominence from which on another face, faint ones too, makes a larger view decide: boxes of
@@ -140,10 +140,15 @@ class YuNet:
         photo = _View(image.pixels)
         wanted = None if min_face is None else input_size(photo.longest, min_face)
         seen = self._whole(photo) if wanted is None else self._seen(photo.shrunk(wanted))
-        return tuple(self._result(seen, index, (photo,)) for index in seen.best)
+        return tuple(self._result(seen, index, (photo,))[0] for index in seen.best)
 
     def detect_main(self, image: Image) -> tuple[Detection, ...]:
-        """Find the main face, coarse to fine; see :meth:`ghostface_edge.detection.ScalingDetector.detect_main`."""
+        """Find the main face, coarse to fine; see :meth:`ghostface_edge.detection.ScalingDetector.detect_main`.
+
+        A face with more prominence than the main one is at least as large as the square root of that prominence. So
+        where this is a size that is always seen, and nothing that was seen, however faintly, comes near it, a larger
+        view can show no other main face.
+        """
         photo, inputs = _View(image.pixels), tuple[int, ...]()
         views = [photo] if self._mode == "plain" else photo.halved()
         for view in reversed(views[1:]):  # the smallest first
@@ -151,13 +156,16 @@ class YuNet:
                 break
             seen = self._seen(view, inputs)
             inputs = seen.inputs
-            found = self._clear_main(seen, views)
-            if found is not None:
-                return (found,)
+            if not seen.best:
+                continue
+            if seen.has_rival(seen.main):
+                break  # on a larger view, too
+            if seen.prominence(seen.main) >= _CLEAR[self._mode] ** 2:
+                found, looks = self._result(seen, seen.main, views)
+                if looks or self._mode == "fast":
+                    return (found,)
         seen = self._whole(photo, inputs)
-        if not seen.best:
-            return ()
-        return (self._result(seen, max(seen.best, key=seen.prominence), (photo,)),)
+        return (self._result(seen, seen.main, (photo,))[0],) if seen.best else ()
 
     def _whole(self, photo: _View, inputs: tuple[int, ...] = ()) -> _Seen:
         """What the photo shows at the usual size; where that is no face, what it shows at twice that size."""
@@ -174,27 +182,8 @@ class YuNet:
             inputs = (*inputs, _GLANCE)
         return _Seen(view, anchors, anchors.best(least=self._score, overlap=_OVERLAP), inputs)
 
-    def _clear_main(self, seen: _Seen, views: Sequence[_View]) -> Detection | None:
-        """The main face that a small view shows, or None where a larger view might show another one.
-
-        A face with more prominence than the main one is at least as large as the square root of that prominence. So
-        where this is a size that is always seen, and nothing that was seen, however faintly, comes near it, there is
-        no such face.
-        """
-        if not seen.best:
-            return None
-        main = max(seen.best, key=seen.prominence)
-        rank = seen.prominence(main)
-        if rank < _CLEAR[self._mode] ** 2:
-            return None
-        faint = seen.anchors.best(least=_FLOOR, overlap=_OVERLAP)
-        if any(seen.prominence(index) > _RIVAL * rank for index in faint if index != main):
-            return None
-        found = self._result(seen, main, views)
-        return found if self._mode != "accurate" or (found.run is not None and found.run.looks) else None
-
-    def _result(self, seen: _Seen, index: int, views: Sequence[_View]) -> Detection:
-        """A face that was seen, in pixels of the photo.
+    def _result(self, seen: _Seen, index: int, views: Sequence[_View]) -> tuple[Detection, int]:
+        """A face that was seen, in pixels of the photo, and how many closer looks saw it again.
 
         Args:
             seen: What showed it.
@@ -208,7 +197,7 @@ class YuNet:
         one = Anchors(seen.anchors.scores[[index]], seen.anchors.boxes[[index]], landmarks[np.newaxis])
         run = DetectionRun(seen.inputs, looks, len(seen.best))
         (found,) = one.rescaled(seen.view.scale).detections(run)
-        return found
+        return found, looks
 
     def _look(self, view: NDArray[np.uint8]) -> Anchors:
         """The anchors of one picture, after it was padded with black at the right and at the bottom."""
@@ -300,6 +289,17 @@ class _Seen:
     anchors: Anchors
     best: list[int]
     inputs: tuple[int, ...]
+
+    @property
+    def main(self) -> int:
+        """The best anchor of the main face."""
+        return max(self.best, key=self.prominence)
+
+    def has_rival(self, main: int) -> bool:
+        """Whether another face, even one that is seen faintly, comes near to being the main one."""
+        limit = _RIVAL * self.prominence(main)
+        faint = self.anchors.best(least=_FLOOR, overlap=_OVERLAP)
+        return any(index != main and self.prominence(index) > limit for index in faint)
 
     def prominence(self, index: int) -> float:
         """Of an anchor's box, in square pixels of the view."""

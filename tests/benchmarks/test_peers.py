@@ -149,7 +149,7 @@ def test_what_all_of_a_group_need(
     _hide(monkeypatch, "h5py")
     contenders, absent = _parted(load_peers(photo, threads=1, store=real_models, insightface=tmp_path).peers)
     assert 'pip install "ghostface-edge[convert]"' in absent["ghostfacenet-w0.5-s2"]
-    assert {peer.subject.stage for peer in contenders.values()} == {"detect", "faces"}
+    assert {peer.subject.stage for peer in contenders.values()} == {"detect", "faces", "main"}
 
 
 def test_tflite_runtime_says_why_it_has_no_row(monkeypatch: pytest.MonkeyPatch) -> None:

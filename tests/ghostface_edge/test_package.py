@@ -84,8 +84,8 @@ def test_lazy_names_and_typed_names_are_the_same() -> None:
     """What type checkers see (the ``TYPE_CHECKING`` block) is what runs (``_HOME``), and all of it is exported."""
     source = Path(ghostface_edge.__file__).read_text(encoding="utf-8")
     typed = {}
-    for module, names in re.findall(r"^    from \.(\w+) import (.+)$", source, re.MULTILINE):
-        typed.update({name.strip(): module for name in names.split(",")})
+    for module, names in re.findall(r"^    from \.(\w+) import (\([^)]+\)|.+)$", source, re.MULTILINE):
+        typed.update(dict.fromkeys(re.findall(r"\w+", names), module))
     assert typed == ghostface_edge._HOME
     assert sorted(ghostface_edge.__all__) == sorted([*typed, "__version__"])
 

@@ -16,6 +16,7 @@ from ghostface_edge.types import (
     LANDMARK_NAMES,
     Box,
     Detection,
+    DetectionRun,
     Face,
     Match,
     ModelIdentity,
@@ -77,13 +78,18 @@ def test_landmarks_stand_in_the_order_of_the_template() -> None:
 
 
 def test_values_for_json() -> None:
-    as_json = {"box": BOX_AS_JSON, "score": 0.9877, "landmarks": LANDMARKS_AS_JSON}
+    as_json = {"box": BOX_AS_JSON, "score": 0.9877, "landmarks": LANDMARKS_AS_JSON, "detection": None}
     assert BOX.to_dict() == BOX_AS_JSON
     assert Detection(BOX, 0.98765, POINTS).to_dict() == as_json
     model = {"model_id": "net-a", "precision": "float32", "detector": "yunet"}
     assert FACE.to_dict(embedding=False) == {**as_json, "model": model}
     embedding = [float(np.float32(0.6)), float(np.float32(0.8))]
     assert FACE.to_dict() == {**as_json, "model": model, "embedding": embedding}
+    run = DetectionRun((160, 320), 2, 1)
+    run_as_json = {"inputs": [160, 320], "looks": 2, "faces": 1}
+    assert Detection(BOX, 0.98765, POINTS, run).to_dict() == {**as_json, "detection": run_as_json}
+    found = dataclasses.replace(FACE, detection=run)
+    assert found.to_dict(embedding=False) == {**as_json, "model": model, "detection": run_as_json}
     assert FACE.template.to_dict() == {"model": model, "embedding": embedding}
 
 
@@ -91,6 +97,7 @@ RESULTS = [
     BOX,
     Box(*np.float32([1, 2, 3, 4])),
     Detection(BOX, np.float32(0.5), POINTS),  # type: ignore[arg-type]
+    DetectionRun((160, 320), 2, 1),
     FACE,
     FACE.template,
     MODEL,

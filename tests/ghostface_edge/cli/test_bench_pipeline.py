@@ -65,14 +65,15 @@ def test_peers(run: Runner, offline: Path, tmp_path: Path) -> None:
     words = ["--quick", "--threads", 1, "--insightface", tmp_path, "-o", output]
     done = run("bench", "peers", offline / "photos" / "img14.jpg", *words)
     assert done.code == 0
-    for title in ("Embedding one aligned face", "Finding faces", "Finding and embedding faces"):
+    both = "Finding and embedding"
+    for title in ("Embedding one aligned face", "Finding faces", f"{both} faces", f"{both} the main face"):
         assert f"\n{title}\n" in done.out
     for name in ("tflite-runtime", "InsightFace SCRFD", "InsightFace FaceAnalysis"):
         assert f"\nskipped: {name}: " in done.out
     assert "OpenCV FaceDetectorYN" in done.out
     found = Run.read(output)
     assert (found.kind, found.complete, found.settings["threads"]) == ("peers", True, 1)
-    assert {row.subject.stage for row in found.rows} == {"embed", "detect", "faces"}
+    assert {row.subject.stage for row in found.rows} == {"embed", "detect", "faces", "main"}
 
 
 def test_only_detection(run: Runner, offline: Path) -> None:

@@ -104,7 +104,7 @@ class TestDetect:
                 assert (entry["width"], entry["height"]) == picture.size
             assert entry["faces"]
             for face in entry["faces"]:
-                assert set(face) == {"box", "score", "landmarks"}
+                assert set(face) == {"box", "score", "landmarks", "detection"}
 
     def test_the_face_of_an_lfw_photo_is_in_its_middle(self, run: Runner, offline: Path) -> None:
         # Deep funnelling put the face of interest there.

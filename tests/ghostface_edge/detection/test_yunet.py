@@ -253,7 +253,7 @@ def mean_distance(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 @pytest.mark.parametrize("mode", ["fast", "accurate"])
 def test_a_face_that_fills_a_photo_of_1000_pixels(yunet: Any, lfw_sample: list[Path], mode: str) -> None:
-    for pixels, landmarks in lfw_faces(yunet("accurate"), lfw_sample[:40]):
+    for pixels, landmarks in lfw_faces(yunet(mode), lfw_sample[:40]):
         large = np.asarray(cv2.resize(pixels[60:190, 60:190], (1000, 1000), interpolation=cv2.INTER_CUBIC))
         expected = (landmarks - 60 + 0.5) * 1000 / 130 - 0.5
         found = yunet(mode).detect(Image.from_rgb(large))
