@@ -52,8 +52,21 @@ public final class FaceEngine {
      * @throws InferenceException the detector's model failed, or gave NaN or infinity
      */
     public List<Detection> detect(FaceImage photo) {
+        return found(photo, false);
+    }
+
+    /**
+     * The first step for {@link #face}: the face that it takes.
+     *
+     * @throws NoFaceException there is none; other errors are those of {@link #detect}
+     */
+    public Detection detectMain(FaceImage photo) {
+        return Detections.mainFace(photo, found(photo, true));
+    }
+
+    private List<Detection> found(FaceImage photo, boolean main) {
         try {
-            return Detections.checked(detector.detect(photo), detector.name());
+            return Detections.checked(main ? detector.detectMain(photo) : detector.detect(photo), detector.name());
         } catch (GhostFaceException error) {
             throw error;
         } catch (RuntimeException error) { // a detector of the user's own may raise anything
@@ -98,13 +111,13 @@ public final class FaceEngine {
     }
 
     /**
-     * The main face of a photo: the largest, where one at the rim counts for less than one in the middle.
+     * The main face of a photo: the largest, where one at the rim counts for less than one in the middle. YuNet looks
+     * for it on a small view of the photo first.
      *
      * @throws NoFaceException there is none; other errors are those of the steps
      */
     public Face face(FaceImage photo) {
-        Detection main = Detections.mainFace(photo, detect(photo));
-        return faces(photo, Collections.singletonList(main)).get(0);
+        return faces(photo, Collections.singletonList(detectMain(photo))).get(0);
     }
 
     /**

@@ -178,6 +178,11 @@ final class Anchors {
         return (boxes[4 * index + 2] - boxes[4 * index]) * (boxes[4 * index + 3] - boxes[4 * index + 1]);
     }
 
+    /** The box of one anchor. */
+    Box box(int index) {
+        return new Box(boxes[4 * index], boxes[4 * index + 1], boxes[4 * index + 2], boxes[4 * index + 3]);
+    }
+
     /** The landmarks of one anchor, 10 numbers. */
     float[] landmarks(int index) {
         return Arrays.copyOfRange(landmarks, POINTS * index, POINTS * (index + 1));
@@ -223,8 +228,7 @@ final class Anchors {
     List<Detection> detections() {
         List<Detection> result = new ArrayList<>(count);
         for (int i = 0; i < count; i++) {
-            Box box = new Box(boxes[4 * i], boxes[4 * i + 1], boxes[4 * i + 2], boxes[4 * i + 3]);
-            result.add(new Detection(box, scores[i], new Landmarks(landmarks(i))));
+            result.add(new Detection(box(i), scores[i], new Landmarks(landmarks(i))));
         }
         return result;
     }

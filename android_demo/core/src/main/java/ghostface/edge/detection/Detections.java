@@ -52,18 +52,17 @@ public final class Detections {
         }
         Detection main = found.get(0);
         for (Detection item : found) {
-            if (prominence(item.box, image) > prominence(main.box, image)) {
+            if (prominence(item.box, image.width, image.height) > prominence(main.box, image.width, image.height)) {
                 main = item;
             }
         }
         return main;
     }
 
-    /** Area, discounted by the distance from the middle: nothing of it is left in a corner of the photo. */
-    private static double prominence(Box box, FaceImage image) {
+    /** Area, discounted by the distance from the middle: nothing of it is left in a corner of the picture. */
+    static double prominence(Box box, int width, int height) {
         double away = Math.hypot(
-                ((double) box.x1 + box.x2 + 1 - image.width) / image.width,
-                ((double) box.y1 + box.y2 + 1 - image.height) / image.height);
+                ((double) box.x1 + box.x2 + 1 - width) / width, ((double) box.y1 + box.y2 + 1 - height) / height);
         double left = Math.max(1 - away / Math.sqrt(2), 0);
         return box.area() * left * left;
     }

@@ -15,4 +15,14 @@ public interface Detector {
      * @throws ghostface.edge.errors.InferenceException the model failed, or gave NaN or infinity
      */
     List<Detection> detect(FaceImage image);
+
+    /**
+     * Faces among which the photo's main face is, as {@link Detections#mainFace} chooses it; empty where there is none.
+     * It may be the main face alone, found with less work.
+     *
+     * @throws ghostface.edge.errors.InferenceException the model failed, or gave NaN or infinity
+     */
+    default List<Detection> detectMain(FaceImage image) {
+        return detect(image);
+    }
 }

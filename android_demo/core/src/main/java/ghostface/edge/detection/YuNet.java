@@ -12,6 +12,7 @@ import ghostface.edge.errors.InferenceException;
 import ghostface.edge.errors.OptionException;
 import ghostface.edge.runtime.Session;
 import ghostface.edge.runtime.Tensor;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -53,13 +54,22 @@ public final class YuNet implements Detector {
     private static final double OVERLAP = 0.3; // IoU above which two anchors see one face
     private static final float ABSURD = 1e6f; // in cells: no output of a face detector is as large
 
-    /** Side of the canvas of a second look. */
-    private static final int LOOK = 160;
+    /** Longest side, in pixels, of the smallest view on which the main face is looked for. */
+    private static final int COARSE = 192;
 
-    /** For each second look the share of the canvas that the aligned crop fills. The second one is mirrored. */
-    private static final double[] FILLS = {0.45, 0.6};
+    /** Square root of the main face's prominence from which on a small view may decide, in its pixels. */
+    private static final double CLEAR = 28;
 
-    private static final boolean[] MIRRORED = {false, true};
+    private static final double CLEAR_FAST = 32; // without closer looks, landmarks need a few pixels more
+
+    /** Share of the main face's prominence from which on another face makes a larger view decide. */
+    private static final double RIVAL = 0.6;
+
+    /** Side of the canvas of a closer look, of which there are two; the second one is mirrored. */
+    private static final int LOOK = 96;
+
+    private static final double FILL = 0.7; // of the canvas: what the aligned crop takes
+    private static final double MUCH_LARGER = 1.5; // than the first view showed the face: its estimate is left out
     private static final double NEAR = 0.25; // of the crop's side: how far from its place a face may be seen again
     private static final int[] MIRRORED_POINTS = {1, 0, 2, 4, 3}; // left and right change places
 
@@ -106,35 +116,154 @@ public final class YuNet implements Detector {
 
     @Override
     public List<Detection> detect(FaceImage image) {
-        List<Detection> found = find(image, maxSize);
-        if (found.isEmpty() && mode != Mode.PLAIN && Math.max(image.width, image.height) > maxSize) {
-            found = find(image, 2 * maxSize); // the faces may be too small, not absent
+        View photo = new View(image, 1, 1);
+        Seen seen = whole(photo);
+        List<Detection> found = new ArrayList<>();
+        for (int index : seen.best) {
+            found.add(closer(seen, index, photo));
         }
         return Detections.checked(found, name());
     }
 
-    private List<Detection> find(FaceImage image, int longest) {
-        FaceImage view = Pictures.shrunk(image, longest);
-        Anchors anchors = look(view);
-        if (mode != Mode.PLAIN && Math.max(view.width, view.height) > 2 * GLANCE) {
-            FaceImage glance = Pictures.shrunk(view, GLANCE);
-            anchors = anchors.and(look(glance).rescaled(ratio(view.width, glance.width),
-                    ratio(view.height, glance.height)));
+    /**
+     * The main face, coarse to fine: on the photo halved until it is small, then halved once less, and so on. The first
+     * of these views on which one face is clearly the main one decides, else the photo as {@link #detect} sees it.
+     */
+    @Override
+    public List<Detection> detectMain(FaceImage image) {
+        View photo = new View(image, 1, 1);
+        List<View> views = new ArrayList<>(Collections.singletonList(photo)); // the largest first
+        View smallest = photo;
+        while (mode != Mode.PLAIN && smallest.isLargerThan(COARSE)) {
+            smallest = new View(Pictures.halved(smallest.pixels), 2 * smallest.scaleX, 2 * smallest.scaleY);
+            views.add(smallest);
         }
-        int[] best = anchors.best(score, OVERLAP);
-        if (best.length == 0) {
-            return Collections.emptyList();
-        }
-        float[][] landmarks = new float[best.length][];
-        for (int i = 0; i < best.length; i++) {
-            landmarks[i] = mode == Mode.PLAIN ? anchors.landmarks(best[i]) : anchors.blended(best[i]);
-            if (mode == Mode.ACCURATE) {
-                landmarks[i] = lookAgain(image, view, landmarks[i]);
+        for (int i = views.size() - 1; i > 0 && views.get(i).longest() < maxSize; i--) {
+            Seen seen = seen(views.get(i));
+            if (seen.best.length == 0) {
+                continue;
+            }
+            int main = seen.main();
+            if (seen.hasRival(main)) {
+                break; // on a larger view, too
+            }
+            double clear = mode == Mode.FAST ? CLEAR_FAST : CLEAR;
+            if (seen.prominence(main) >= clear * clear) {
+                float[] landmarks = landmarks(seen, main);
+                if (mode == Mode.FAST || lookAgain(seen.view, landmarks, views) > 0) {
+                    return Collections.singletonList(seen.detection(main, landmarks));
+                }
             }
         }
-        return anchors.with(best, landmarks)
-                .rescaled(ratio(image.width, view.width), ratio(image.height, view.height))
-                .detections();
+        Seen seen = whole(photo);
+        return seen.best.length == 0
+                ? Collections.<Detection>emptyList()
+                : Collections.singletonList(closer(seen, seen.main(), photo));
+    }
+
+    /** What the photo shows at the usual size; where that is no face, what it shows at twice that size. */
+    private Seen whole(View photo) {
+        Seen seen = seen(photo.shrunk(maxSize));
+        boolean again = seen.best.length == 0 && mode != Mode.PLAIN && photo.longest() > maxSize;
+        return again ? seen(photo.shrunk(2 * maxSize)) : seen; // the faces may be too small, not absent
+    }
+
+    private Seen seen(View view) {
+        Anchors anchors = look(view.pixels);
+        if (mode != Mode.PLAIN && view.longest() > 2 * GLANCE) {
+            FaceImage glance = Pictures.shrunk(view.pixels, GLANCE);
+            anchors = anchors.and(look(glance).rescaled(ratio(view.pixels.width, glance.width),
+                    ratio(view.pixels.height, glance.height)));
+        }
+        return new Seen(view, anchors, anchors.best(score, OVERLAP));
+    }
+
+    private float[] landmarks(Seen seen, int index) {
+        return mode == Mode.PLAIN ? seen.anchors.landmarks(index) : seen.anchors.blended(index);
+    }
+
+    /** A face that the whole photo showed, looked at again as the mode has it. */
+    private Detection closer(Seen seen, int index, View photo) {
+        float[] landmarks = landmarks(seen, index);
+        if (mode == Mode.ACCURATE) {
+            lookAgain(seen.view, landmarks, Collections.singletonList(photo));
+        }
+        return seen.detection(index, landmarks);
+    }
+
+    /** The photo as the network sees it, and how much wider and higher the photo is. */
+    private static final class View {
+        final FaceImage pixels;
+        final double scaleX;
+        final double scaleY;
+
+        View(FaceImage pixels, double scaleX, double scaleY) {
+            this.pixels = pixels;
+            this.scaleX = scaleX;
+            this.scaleY = scaleY;
+        }
+
+        int longest() {
+            return Math.max(pixels.width, pixels.height);
+        }
+
+        boolean isLargerThan(int side) {
+            return longest() > side && Math.min(pixels.width, pixels.height) > 1;
+        }
+
+        View shrunk(int longest) {
+            FaceImage smaller = Pictures.shrunk(pixels, longest);
+            return smaller == pixels
+                    ? this
+                    : new View(smaller, ratio(pixels.width, smaller.width), ratio(pixels.height, smaller.height));
+        }
+    }
+
+    /** What a view showed: all anchors in its pixels, and the best one of each face. */
+    private static final class Seen {
+        final View view;
+        final Anchors anchors;
+        final int[] best;
+
+        Seen(View view, Anchors anchors, int[] best) {
+            this.view = view;
+            this.anchors = anchors;
+            this.best = best;
+        }
+
+        /** The best anchor of the main face. */
+        int main() {
+            int main = best[0];
+            for (int index : best) {
+                if (prominence(index) > prominence(main)) {
+                    main = index;
+                }
+            }
+            return main;
+        }
+
+        /** Whether another face, even one that is seen faintly, comes near to being the main one. */
+        boolean hasRival(int main) {
+            double limit = RIVAL * prominence(main);
+            for (int index : anchors.best(FLOOR, OVERLAP)) {
+                if (index != main && prominence(index) > limit) {
+                    return true;
+                }
+            }
+            return false;
+        }
+
+        double prominence(int index) {
+            return Detections.prominence(anchors.box(index), view.pixels.width, view.pixels.height);
+        }
+
+        /** A face in pixels of the photo. */
+        Detection detection(int index, float[] landmarks) {
+            return anchors.with(new int[] {index}, new float[][] {landmarks})
+                    .rescaled(view.scaleX, view.scaleY)
+                    .detections()
+                    .get(0);
+        }
     }
 
     private static double ratio(int large, int small) {
@@ -216,47 +345,40 @@ public final class YuNet implements Detector {
     }
 
     /**
-     * The mean of a face's landmarks and of what closer looks at it say, in pixels of the view.
+     * Makes of a face's landmarks the mean of them and of what closer looks say, in pixels of the view.
      *
      * <p>Each face on its own: that is faster than many at once, and takes the same memory for a crowd as for one.
+     *
+     * @param landmarks 10 numbers, changed
+     * @param views     the photo, and what there is between it and the view, the largest first
+     * @return how many looks saw the face again
      */
-    private float[] lookAgain(FaceImage photo, FaceImage view, float[] landmarks) {
-        double[][] canvases = new double[FILLS.length][];
-        FaceImage[] cuts = new FaceImage[FILLS.length];
+    private int lookAgain(View view, float[] landmarks, List<View> views) {
+        double[][] canvases;
         try {
-            for (int i = 0; i < canvases.length; i++) {
-                canvases[i] = canvas(landmarks, FILLS[i], MIRRORED[i]);
-            }
+            canvases = new double[][] {canvas(landmarks, false), canvas(landmarks, true)};
         } catch (AlignmentException error) {
-            return landmarks; // no geometry to look closer with: the first estimate stands
+            return 0; // no geometry to look closer with: the first estimate stands
         }
-        for (int i = 0; i < canvases.length; i++) {
-            cuts[i] = cut(photo, view, canvases[i]);
-        }
-        Tensor[] grids = run(cuts);
+        Tensor[] grids = run(cut(canvases[0], view, views), cut(canvases[1], view, views));
         double[] sums = new double[landmarks.length];
-        int estimates = 0;
-        // Where the photo shows the face larger than the view did, the first estimate is the poorest and is left out.
-        if (!fromPhoto(photo, view, canvases[0])) {
+        int looks = 0;
+        // Where there are views that show the face much larger than this one, its estimate is poor and is left out.
+        boolean poor = view != views.get(0) && scale(canvases[0]) > MUCH_LARGER;
+        if (!poor) {
             add(sums, asDoubles(landmarks));
-            estimates++;
         }
         for (int i = 0; i < canvases.length; i++) {
-            float[] seen = seenAgain(Anchors.decode(grids, i, FLOOR), FILLS[i]);
+            float[] seen = seenAgain(Anchors.decode(grids, i, FLOOR));
             if (seen != null) {
-                double[] points = MIRRORED[i] ? swapped(seen) : asDoubles(seen);
-                add(sums, Alignment.mapped(points, Alignment.inverse(canvases[i])));
-                estimates++;
+                add(sums, Alignment.mapped(i == 1 ? swapped(seen) : asDoubles(seen), Alignment.inverse(canvases[i])));
+                looks++;
             }
         }
-        if (estimates == 0) {
-            return landmarks;
+        for (int i = 0; looks > 0 && i < landmarks.length; i++) {
+            landmarks[i] = (float) (sums[i] / (poor ? looks : looks + 1));
         }
-        float[] mean = new float[sums.length];
-        for (int i = 0; i < mean.length; i++) {
-            mean[i] = (float) (sums[i] / estimates);
-        }
-        return mean;
+        return looks;
     }
 
     private static void add(double[] sums, double[] numbers) {
@@ -283,8 +405,8 @@ public final class YuNet implements Detector {
     }
 
     /** The transform that puts a face upright into the middle of a canvas. */
-    private static double[] canvas(float[] landmarks, double fill, boolean mirrored) {
-        double[] matrix = Alignment.similarityTransform(new Landmarks(landmarks), target(fill));
+    private static double[] canvas(float[] landmarks, boolean mirrored) {
+        double[] matrix = Alignment.similarityTransform(new Landmarks(landmarks), target());
         if (mirrored) {
             matrix[0] = -matrix[0];
             matrix[1] = -matrix[1];
@@ -294,46 +416,55 @@ public final class YuNet implements Detector {
     }
 
     /** Where the landmarks of a face come to lie on a canvas, before it is mirrored. */
-    private static double[] target(double fill) {
+    private static double[] target() {
         double[] points = Alignment.arcfaceTemplate();
         for (int i = 0; i < points.length; i++) {
-            points[i] = (points[i] - (Alignment.CROP_SIZE - 1) / 2.0) * (fill * LOOK / Alignment.CROP_SIZE)
+            points[i] = (points[i] - (Alignment.CROP_SIZE - 1) / 2.0) * (FILL * LOOK / Alignment.CROP_SIZE)
                     + (LOOK - 1) / 2.0;
         }
         return points;
     }
 
-    /** Whether a canvas is cut from the photo: where the shrunk view has too few pixels of the face. */
-    private static boolean fromPhoto(FaceImage photo, FaceImage view, double[] matrix) {
-        return view != photo && Math.hypot(matrix[0], matrix[3]) > 1;
+    /** How much a similarity transform enlarges. */
+    private static double scale(double[] matrix) {
+        return Math.hypot(matrix[0], matrix[3]);
     }
 
-    /** A canvas, from the view if that has pixels enough (it was shrunk without aliasing), else from the photo. */
-    private static FaceImage cut(FaceImage photo, FaceImage view, double[] matrix) {
-        if (!fromPhoto(photo, view, matrix)) {
-            return Pictures.warp(view, matrix, LOOK);
+    /**
+     * A canvas, from the smallest view that has pixels enough: it was shrunk without aliasing.
+     *
+     * @param matrix from the view in which the face was seen to the canvas
+     */
+    private static FaceImage cut(double[] matrix, View view, List<View> views) {
+        View from = view;
+        double[] cut = matrix;
+        for (int i = views.size() - 1; i >= 0 && scale(cut) > 1; i--) {
+            View other = views.get(i);
+            if (other.scaleX < view.scaleX) {
+                from = other;
+                cut = through(matrix, other.scaleX / view.scaleX, other.scaleY / view.scaleY);
+            }
         }
-        double x = ratio(view.width, photo.width);
-        double y = ratio(view.height, photo.height);
-        // photo to view: v = (p + 0.5) * ratio - 0.5
+        return Pictures.warp(from.pixels, cut, LOOK);
+    }
+
+    /** The transform after pixels o of another view were brought to (o + 0.5) * ratio - 0.5. */
+    private static double[] through(double[] matrix, double x, double y) {
         double shiftX = (x - 1) / 2;
         double shiftY = (y - 1) / 2;
-        return Pictures.warp(
-                photo,
-                new double[] {
-                    matrix[0] * x,
-                    matrix[1] * y,
-                    matrix[0] * shiftX + matrix[1] * shiftY + matrix[2],
-                    matrix[3] * x,
-                    matrix[4] * y,
-                    matrix[3] * shiftX + matrix[4] * shiftY + matrix[5]
-                },
-                LOOK);
+        return new double[] {
+            matrix[0] * x,
+            matrix[1] * y,
+            matrix[0] * shiftX + matrix[1] * shiftY + matrix[2],
+            matrix[3] * x,
+            matrix[4] * y,
+            matrix[3] * shiftX + matrix[4] * shiftY + matrix[5]
+        };
     }
 
     /** The landmarks of the face for which a canvas was cut, or null where it is not seen. */
-    private static float[] seenAgain(Anchors anchors, double fill) {
-        double[] target = target(fill);
+    private static float[] seenAgain(Anchors anchors) {
+        double[] target = target();
         int top = -1;
         for (int i = 0; i < anchors.count; i++) {
             float[] points = anchors.landmarks(i);
@@ -343,7 +474,7 @@ public final class YuNet implements Detector {
                 x += (points[j] - target[j]) / Landmarks.COUNT;
                 y += (points[j + 1] - target[j + 1]) / Landmarks.COUNT;
             }
-            boolean near = Math.hypot(x, y) < NEAR * fill * LOOK;
+            boolean near = Math.hypot(x, y) < NEAR * FILL * LOOK;
             if (near && (top < 0 || anchors.scores[i] > anchors.scores[top])) {
                 top = i;
             }

@@ -53,6 +53,9 @@ class YuNetTest {
                 YuNet detector = new YuNet(planes ? squares : channelsLast(), mode, score, maxSize);
                 assertEquals(photo.get("name").getAsString(), detector.name());
                 assertFaces(photo, detector.detect(painted(photo)));
+                List<Detection> main = detector.detectMain(painted(photo));
+                assertEquals(photo.getAsJsonArray("main").size(), main.size(), () -> describe(photo));
+                assertFaces(photo, "main", main);
             }
         }
     }
@@ -148,8 +151,12 @@ class YuNetTest {
 
     private static void assertFaces(JsonObject photo, List<Detection> found) {
         assertEquals(photo.get("count").getAsInt(), found.size(), () -> describe(photo));
-        for (int i = 0; i < photo.getAsJsonArray("faces").size(); i++) {
-            JsonObject face = photo.getAsJsonArray("faces").get(i).getAsJsonObject();
+        assertFaces(photo, "faces", found);
+    }
+
+    private static void assertFaces(JsonObject photo, String key, List<Detection> found) {
+        for (int i = 0; i < photo.getAsJsonArray(key).size(); i++) {
+            JsonObject face = photo.getAsJsonArray(key).get(i).getAsJsonObject();
             Detection detection = found.get(i);
             float[] box = {detection.box.x1, detection.box.y1, detection.box.x2, detection.box.y2};
             assertArrayEquals(Golden.floats(face.get("box")), box, 1e-3f, () -> describe(photo));
