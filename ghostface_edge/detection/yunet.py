@@ -48,7 +48,7 @@ _GLANCE = 160
 """Longest side of a second, small view of the whole photo, for faces that fill most of it."""
 
 _SURE = 20
-"""Width of a face, in pixels of the input, from which on 98 % are found (``docs/detection.md``)."""
+"""Width of a face, in pixels of the input, from which on 97 % are found (``docs/detection.md``)."""
 
 _COARSE = 192
 """Longest side, in pixels, of the smallest view on which the main face is looked for."""
@@ -56,8 +56,7 @@ _COARSE = 192
 _CLEAR = {"accurate": 28, "fast": 32}
 """Square root of the main face's prominence, in pixels of a small view, from which on that view may decide.
 
-A face with more prominence is at least as large, about 24 pixels wide; of those 99 % are found, and all are seen at
-least faintly (``docs/detection.md``). Without closer looks, the landmarks need a few pixels more.
+A face with more prominence is at least as large, about 24 pixels wide; those are found (``docs/detection.md``). Without closer looks, the landmarks need a few pixels more.
 """
 _RIVAL = 0.6
 """Share of the main face's prominence from which on another face, faint ones too, makes a larger view decide: boxes of

@@ -137,6 +137,17 @@ def test_runtimes_that_are_missing(
         assert 'pip install "ghostface-edge[onnx]"' in absent[name], name
 
 
+def test_the_main_face(real_models: ModelStore, real_engine: FaceEngine, photo: Path) -> None:
+    contenders, absent = _parted(load_peers(photo, groups=["main"], threads=1, store=real_models).peers)
+    assert not absent
+    ours, as_it_is, larger = contenders.values()
+    assert [peer.figures["faces"] for peer in contenders.values()] == [1, 1, 1]
+    face = real_engine.face(Image.from_rgb(shrunk(Image.open(photo).pixels, 640)))
+    assert np.array_equal(ours.call().embedding, face.embedding)  # type: ignore[attr-defined]
+    for peer in (as_it_is, larger):  # the photo is 640 pixels wide, so both see the same
+        assert float(peer.call() @ face.embedding) > 0.85  # type: ignore[operator]
+
+
 def test_what_all_of_a_group_need(
     real_models: ModelStore, shared: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

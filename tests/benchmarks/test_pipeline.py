@@ -307,6 +307,31 @@ def test_the_steps_are_the_engines(shared: Path, real_models: ModelStore, runtim
             _same(pipeline.step_by_step(frame), engine.faces(source(frame)))
 
 
+def test_the_steps_of_the_main_face_are_the_engines(shared: Path, real_engine: FaceEngine, tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    PILImage.new("RGB", (64, 48)).save(blank)
+    with random_gallery(real_engine.model, real_engine.card.embedding_size, 3) as gallery:
+        pipeline = Pipeline(real_engine, gallery, "decode", main=True)
+        for name in ("selfie-many-people.jpg", "img14.jpg", "img67.jpg"):
+            shot = str(shared / "photos" / name)
+            steps, at_once = pipeline.step_by_step(shot), pipeline.at_once(shot)
+            _same(steps, [real_engine.face(shot)])
+            _same(steps, at_once.faces)
+        assert pipeline.step_by_step(str(blank)).detections == pipeline.at_once(str(blank)).faces == ()
+
+
+def test_the_main_face_of_a_round(made: Made, photos: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three faces one is aligned, embedded and searched for; the engine's call is the one for the main face."""
+    engine, _, clock = made
+    run = measure_pipeline(engine, PhotoShots(photos), templates=1, seconds=0, least=3, main=True, clock=clock)
+    rows = _rows(run)
+    assert "FaceEngine.faces" not in rows
+    wholes = [OPEN + DETECT, *[OPEN + DETECT + ALIGN + EMBED + MATCH] * 2]
+    assert _median(rows["FaceEngine.face"]) == pytest.approx(wholes[1] - MATCH)
+    assert rows["whole"].figures["frames_per_second"] == pytest.approx(3 / sum(wholes))
+    assert (run.settings["main"], run.settings["faces"]) == (True, 2)
+
+
 def test_on_a_real_photo(real_engine: FaceEngine, shared: Path) -> None:
     run = measure_pipeline(real_engine, PhotoShots([shared / "photos" / "img14.jpg"]), templates=5, seconds=0, least=2)
     rows = _rows(run)

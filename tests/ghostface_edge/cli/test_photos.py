@@ -106,6 +106,13 @@ class TestDetect:
             for face in entry["faces"]:
                 assert set(face) == {"box", "score", "landmarks", "detection"}
 
+    def test_no_larger_than_the_smallest_face_that_is_wanted(self, run: Runner, offline: Path) -> None:
+        photo = offline / "photos" / "img16.jpg"
+        for options, inputs in (([], [640, 160]), (["--min-face", "0.2"], [160]), (["--min-face", "37"], [416, 160])):
+            (entry,) = run("detect", photo, *options, "--json").json["images"]
+            assert entry["faces"][0]["detection"]["inputs"] == inputs, options
+        assert run("detect", photo, "--min-face", "0").err.startswith("error: min_face=0.0 is no width of a face")
+
     def test_the_face_of_an_lfw_photo_is_in_its_middle(self, run: Runner, offline: Path) -> None:
         # Deep funnelling put the face of interest there.
         (entry,) = run("detect", _lfw(offline, "Abel_Pacheco", 1), "--json").json["images"]
@@ -179,6 +186,14 @@ class TestDetect:
 
 
 class TestEmbed:
+    def test_the_smallest_face_goes_with_all_faces(self, run: Runner, offline: Path) -> None:
+        photo = offline / "photos" / "img16.jpg"
+        (entry,) = run("embed", photo, "--all-faces", "--min-face", "0.2", "--json").json["images"]
+        assert entry["faces"][0]["detection"] == {"inputs": [160], "looks": 2, "faces": 1}
+        refused = run("embed", photo, "--min-face", "0.2")
+        assert refused.code == 2
+        assert refused.err.startswith("error: --min-face goes with --all-faces")
+
     def test_file_and_json_agree_with_the_engine(self, run: Runner, offline: Path, tmp_path: Path) -> None:
         photos = [str(offline / "photos" / name) for name in ("img20.jpg", "selfie-many-people.jpg")]
         out = tmp_path / "faces.npz"
