@@ -56,7 +56,8 @@ _COARSE = 192
 _CLEAR = {"accurate": 28, "fast": 32}
 """Square root of the main face's prominence, in pixels of a small view, from which on that view may decide.
 
-A face with more prominence is at least as large, about 24 pixels wide; those are found (``docs/detection.md``). Without closer looks, the landmarks need a few pixels more.
+A face with more prominence is at least as large, about 24 pixels wide, and those are found (``docs/detection.md``).
+Without closer looks, the landmarks need a few pixels more.
 """
 _RIVAL = 0.6
 """Share of the main face's prominence from which on another face, faint ones too, makes a larger view decide: boxes of
