@@ -70,6 +70,7 @@ public final class YuNet implements Detector {
 
     private static final double FILL = 0.7; // of the canvas: what the aligned crop takes
     private static final double MUCH_LARGER = 1.5; // than the first view showed the face: its estimate is left out
+    private static final double APART = 2.7; // pixels of the aligned crop between an estimate and the mean of all
     private static final double NEAR = 0.25; // of the crop's side: how far from its place a face may be seen again
     private static final int[] MIRRORED_POINTS = {1, 0, 2, 4, 3}; // left and right change places
 
@@ -150,7 +151,7 @@ public final class YuNet implements Detector {
             double clear = mode == Mode.FAST ? CLEAR_FAST : CLEAR;
             if (seen.prominence(main) >= clear * clear) {
                 float[] landmarks = landmarks(seen, main);
-                if (mode == Mode.FAST || lookAgain(seen.view, landmarks, views) > 0) {
+                if (mode == Mode.FAST || lookAgain(seen.view, landmarks, views)) {
                     return Collections.singletonList(seen.detection(main, landmarks));
                 }
             }
@@ -351,40 +352,49 @@ public final class YuNet implements Detector {
      *
      * @param landmarks 10 numbers, changed
      * @param views     the photo, and what there is between it and the view, the largest first
-     * @return how many looks saw the face again
+     * @return whether looks saw the face again, and all agree
      */
-    private int lookAgain(View view, float[] landmarks, List<View> views) {
+    private boolean lookAgain(View view, float[] landmarks, List<View> views) {
         double[][] canvases;
         try {
             canvases = new double[][] {canvas(landmarks, false), canvas(landmarks, true)};
         } catch (AlignmentException error) {
-            return 0; // no geometry to look closer with: the first estimate stands
+            return false; // no geometry to look closer with: the first estimate stands
         }
         Tensor[] grids = run(cut(canvases[0], view, views), cut(canvases[1], view, views));
-        double[] sums = new double[landmarks.length];
-        int looks = 0;
-        // Where there are views that show the face much larger than this one, its estimate is poor and is left out.
-        boolean poor = view != views.get(0) && scale(canvases[0]) > MUCH_LARGER;
-        if (!poor) {
-            add(sums, asDoubles(landmarks));
-        }
+        List<double[]> estimates = new ArrayList<>();
         for (int i = 0; i < canvases.length; i++) {
             float[] seen = seenAgain(Anchors.decode(grids, i, FLOOR));
             if (seen != null) {
-                add(sums, Alignment.mapped(i == 1 ? swapped(seen) : asDoubles(seen), Alignment.inverse(canvases[i])));
-                looks++;
+                double[] points = i == 1 ? swapped(seen) : asDoubles(seen);
+                estimates.add(Alignment.mapped(points, Alignment.inverse(canvases[i])));
             }
         }
-        for (int i = 0; looks > 0 && i < landmarks.length; i++) {
-            landmarks[i] = (float) (sums[i] / (poor ? looks : looks + 1));
+        if (estimates.isEmpty()) {
+            return false;
         }
-        return looks;
-    }
-
-    private static void add(double[] sums, double[] numbers) {
-        for (int i = 0; i < sums.length; i++) {
-            sums[i] += numbers[i];
+        // Where there are views that show the face much larger than this one, its estimate is poor and is left out.
+        if (view == views.get(0) || scale(canvases[0]) <= MUCH_LARGER) {
+            estimates.add(0, asDoubles(landmarks));
         }
+        double[] mean = new double[landmarks.length];
+        for (double[] points : estimates) {
+            for (int i = 0; i < mean.length; i++) {
+                mean[i] += points[i] / estimates.size();
+            }
+        }
+        double apart = 0;
+        for (double[] points : estimates) {
+            double away = 0;
+            for (int i = 0; i < mean.length; i += 2) {
+                away += Math.hypot(points[i] - mean[i], points[i + 1] - mean[i + 1]) / Landmarks.COUNT;
+            }
+            apart = Math.max(apart, away);
+        }
+        for (int i = 0; i < mean.length; i++) {
+            landmarks[i] = (float) mean[i];
+        }
+        return apart * scale(canvases[0]) * Alignment.CROP_SIZE / (FILL * LOOK) < APART;
     }
 
     private static double[] asDoubles(float[] numbers) {
