@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,10 +13,13 @@ from ghostface_edge.errors import CalibrationError
 from .calibration import Calibration, apply
 from .channel_statistics import channel_statistics
 from .graph import FloatArray, Graph
+from .int8_kernels import Int8Kernel, fewest_kernels, rank_kernels
 from .lowering import naive_int8_graph, require_finite
 from .passes.fold_batch_norm import fold_batch_norm
+from .passes.fold_hard_sigmoid import fold_hard_sigmoid
 from .passes.lower_prelu import lower_prelu
 from .passes.merge_copies import merge_copies
+from .passes.merge_ghosts import merge_ghosts
 from .passes.merge_heads import merge_heads
 from .passes.normalise_slopes import normalise_slopes
 from .passes.swap_colours import swap_colours
@@ -50,6 +54,8 @@ class Prepared:
         notes: What a reader of the report should know, a sentence each.
         float_operators: Nodes that compute in float32 in a file of mixed precision.
         narrow: The quantisation of a file of mixed precision if all of it were int8.
+        kernels: What int8 does for each kernel, where a ``dynamic`` file was asked to be of some size; else empty, and
+            all kernels are int8 that are smaller so.
     """
 
     graph: Graph
@@ -58,15 +64,54 @@ class Prepared:
     notes: tuple[str, ...] = ()
     float_operators: tuple[str, ...] = ()
     narrow: Quantization | None = None
+    kernels: tuple[Int8Kernel, ...] = ()
+
+    @property
+    def int8_kernels(self) -> frozenset[str] | None:
+        """Names of the chosen kernels; None where no size was asked for."""
+        return frozenset(item.name for item in self.kernels if item.chosen) if self.kernels else None
 
 
-def prepare_float(checkpoint: Graph, to: str, prelu: str | None = None) -> Prepared:
+def prepare_float(checkpoint: Graph, to: str, precision: str, prelu: str | None = None) -> Prepared:
     """An embedder in float, or with int8 weights and float activations.
 
     Raises:
         CheckpointError: Its weights are so large that folding them overflows float32.
     """
-    return Prepared(embedder_graph(checkpoint, prelu or _FASTEST_PRELU[to]))
+    graph = embedder_graph(checkpoint, prelu or _FASTEST_PRELU[to])
+    if to == "tflite":
+        with np.errstate(over="ignore", invalid="ignore"):
+            graph = require_finite(fold_hard_sigmoid(graph))
+        if precision in ("float16", "dynamic"):
+            graph = merge_ghosts(graph)
+    return Prepared(graph)
+
+
+def prepare_small(
+    checkpoint: Graph, pictures: FloatArray, limit: int, size: Callable[[Prepared], int], prelu: str | None = None
+) -> Prepared:
+    """An embedder with as few int8 weights as make its ``dynamic`` file no larger than a limit.
+
+    Args:
+        checkpoint: The network as it was read.
+        pictures: (N, height, width, channels) float32, as the network takes them, to see which weights matter.
+        limit: Bytes.
+        size: Bytes of the file that is written from what is handed to it.
+        prelu: As :func:`prepare_float`.
+
+    Raises:
+        OptionError: The smallest file is larger.
+        CheckpointError: Its weights are so large that folding them overflows float32.
+        RuntimeMissingError: ONNX Runtime is not installed.
+    """
+    prepared = prepare_float(checkpoint, "tflite", "dynamic", prelu)
+    ranked = rank_kernels(prepared.graph, channel_statistics(prepared.graph, pictures))
+
+    def with_first(count: int) -> Prepared:
+        chosen = tuple(replace(item, chosen=position < count) for position, item in enumerate(ranked))
+        return replace(prepared, kernels=chosen)
+
+    return with_first(fewest_kernels(ranked, limit, lambda count: size(with_first(count))))
 
 
 def embedder_graph(checkpoint: Graph, prelu: str = "lowered") -> Graph:
