@@ -47,6 +47,7 @@ from .preparation import (
     Prepared,
     picture_affine,
     prepare_float,
+    prepare_half,
     prepare_integers,
     prepare_mixed,
     prepare_naive,
@@ -446,17 +447,19 @@ def _prepared(
     if precision not in CALIBRATED:
         if calibration is not None or not asked.equalise:
             raise OptionError(f"calibration and equalise are for {', '.join(CALIBRATED)}, not for {precision}")
-        if asked.weights_below is None:
-            return prepare_float(model.graph, asked.to, precision, asked.prelu), judging
+        prepared = prepare_float(model.graph, asked.to, precision, asked.prelu)
         crops = _noise(card.crop_size) if calibrating is None else calibrating.crops[:_WATCHED]
         watched = input_tensor(crops, replace(card.input, layout="NHWC"))
+        if card.compute == "float16":
+            prepared = prepare_half(prepared, watched)
 
         def size(tried: Prepared) -> int:
             thresholds = _thresholds(model.card, precision, tried)
             return len(_written(tried, replace(card, thresholds=thresholds), asked))
 
-        small = prepare_small(model.graph, watched, asked.weights_below, size, asked.prelu)
-        return small, judging
+        if asked.weights_below is not None:
+            prepared = prepare_small(prepared, watched, asked.weights_below, size)
+        return prepared, judging
     if asked.prelu is not None:
         raise OptionError(f"prelu is for float models: {precision} has its own form")
     spec = model.card.input

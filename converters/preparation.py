@@ -15,6 +15,7 @@ from .channel_statistics import channel_statistics
 from .graph import FloatArray, Graph
 from .int8_kernels import Int8Kernel, fewest_kernels, rank_kernels
 from .lowering import naive_int8_graph, require_finite
+from .passes.fit_half import fit_half
 from .passes.fold_batch_norm import fold_batch_norm
 from .passes.fold_hard_sigmoid import fold_hard_sigmoid
 from .passes.lower_prelu import lower_prelu
@@ -25,6 +26,7 @@ from .passes.normalise_slopes import normalise_slopes
 from .passes.swap_colours import swap_colours
 from .quantization import Affine, Quantization, tied_tensors
 from .ranges import choose_ranges, gate_affines
+from .running import reaches
 from .sensitivity import mixed
 
 CALIBRATED = ("int8", "int16x8", "mixed")
@@ -87,24 +89,36 @@ def prepare_float(checkpoint: Graph, to: str, precision: str, prelu: str | None 
     return Prepared(graph)
 
 
-def prepare_small(
-    checkpoint: Graph, pictures: FloatArray, limit: int, size: Callable[[Prepared], int], prelu: str | None = None
-) -> Prepared:
+def prepare_half(prepared: Prepared, pictures: FloatArray) -> Prepared:
+    """The same network fit for float16 arithmetic, with a note where that took rescaling.
+
+    Args:
+        prepared: Of a float precision.
+        pictures: (N, height, width, channels) float32, as the network takes them.
+
+    Raises:
+        ConversionError: A tensor is too large for float16, and cannot be rescaled; the message names it.
+    """
+    graph, large = fit_half(prepared.graph, reaches(prepared.graph, pictures))
+    if not large:
+        return prepared
+    note = f"Rescaled for float16 arithmetic, without any change of what it computes: {', '.join(sorted(large))}."
+    return replace(prepared, graph=graph, notes=(*prepared.notes, note))
+
+
+def prepare_small(prepared: Prepared, pictures: FloatArray, limit: int, size: Callable[[Prepared], int]) -> Prepared:
     """An embedder with as few int8 weights as make its ``dynamic`` file no larger than a limit.
 
     Args:
-        checkpoint: The network as it was read.
+        prepared: With all int8 weights that are smaller so.
         pictures: (N, height, width, channels) float32, as the network takes them, to see which weights matter.
         limit: Bytes.
         size: Bytes of the file that is written from what is handed to it.
-        prelu: As :func:`prepare_float`.
 
     Raises:
         OptionError: The smallest file is larger.
-        CheckpointError: Its weights are so large that folding them overflows float32.
         RuntimeMissingError: ONNX Runtime is not installed.
     """
-    prepared = prepare_float(checkpoint, "tflite", "dynamic", prelu)
     ranked = rank_kernels(prepared.graph, channel_statistics(prepared.graph, pictures))
 
     def with_first(count: int) -> Prepared:

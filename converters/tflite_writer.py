@@ -48,6 +48,7 @@ from .graph import (
     GlobalAveragePool,
     Graph,
     HardSigmoid,
+    Maximum,
     MaxPool,
     Mul,
     Node,
@@ -308,6 +309,8 @@ class _Writer:
             return self._arithmetic("ADD", inputs, result)
         if isinstance(node, Mul):
             return self._arithmetic("MUL", inputs, result)
+        if isinstance(node, Maximum) and result.affine is None:
+            return self._operator("MAXIMUM", inputs, result, "MaximumMinimum")
         raise ConversionError(f"node {node.name!r}: {type(node).__name__} has no TFLite form")
 
     # -- tensors and their forms
