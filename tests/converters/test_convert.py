@@ -611,7 +611,7 @@ def test_numbers_too_large_for_float16(precision: str, keras2: ModuleType, tmp_p
     found = open_session(made.path).run(pictures)[0]
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
     assert ((found * wanted).sum(axis=1) / lengths).min() > {"float16": 0.99999, "dynamic": 0.99}[precision]
-    multiply("pre_embedding", gamma=1e5)
+    multiply("pre_embedding", gamma=1e4)
     with pytest.raises(ConversionError, match=r"the tensor 'GDC_conv' reaches .* cannot be rescaled"):
         convert(source, tmp_path / "refused", to="tflite", precision=precision)
     assert not (tmp_path / "refused").exists()
