@@ -25,6 +25,7 @@ from .detector_parity import SCORE, SLACK, DetectorParity
 from .graph import FloatArray, Graph
 from .judging import anatomy, inner_tensors
 from .onnx_writer import write_onnx
+from .passes.pad_kernels import pad_kernels
 from .passes.pool_phases import pool_phases
 from .photos import Photos
 from .preparation import Prepared, detector_graph, prepare_half
@@ -85,7 +86,8 @@ def prepare_detector(checkpoint: Graph, card: ModelCard, photos: Photos | None) 
     """
     graph = detector_graph(checkpoint)
     if card.precision != "int8" and card.input.layout == DETECTOR_LAYOUT["tflite"]:
-        graph = pool_phases(graph)
+        # What each does without is a part of another operator in the other arithmetic, or dear.
+        graph = pad_kernels(graph) if card.compute == "float16" else pool_phases(graph)
     if card.compute == "float16":
         pictures = _synthetic() if photos is None else _views(graph, card, photos)
         return prepare_half(Prepared(graph), pictures)

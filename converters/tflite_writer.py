@@ -484,8 +484,9 @@ class _Writer:
         affine = self._affine_in(node.inputs[0], _bits(result.affine))
         top, left, bottom, right = node.pads
         padding = "SAME"
-        # With a stride, what SAME means depends on the size.
-        if node.pads != _same_pads((height, width), node) or (self._open and node.strides != (1, 1)):
+        # With a stride, what SAME means depends on the size, but for its multiples.
+        is_multiple = height % node.strides[0] == width % node.strides[1] == 0
+        if node.pads != _same_pads((height, width), node) or (self._open and not is_multiple):
             padding = "VALID"
             if any(node.pads):
                 rims = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)

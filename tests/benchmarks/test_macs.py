@@ -459,7 +459,7 @@ def test_weight_bytes_are_those_of_the_files(written: Written) -> None:
 
 
 def test_flops_of_files(written: Written) -> None:
-    """The float files against the folded graph: TFLite adds zero biases, and of a hard sigmoid only the minimum with 1 is left."""
+    """The float files against the folded graph: TFLite adds zero biases, and cuts a hard sigmoid off by a minimum."""
     name, _, costs = written
     folded = embedder_graph(architecture(name), "native")
     flops = sum(operation.flops or 0 for operation in graph_workload(folded).operations)
