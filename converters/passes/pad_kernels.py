@@ -6,7 +6,7 @@ float16 it does not, and copies the picture pixel by pixel. A kernel of 4 whose 
 same numbers, and its SAME padding is one row at either end.
 
 Million instructions of YuNet at 640 x 640 in float16 on an emulated Cortex-A76 (LiteRT 2.3):
-@before@ before, @after@ after.
+145.2 before, 115.9 after.
 """
 
 from __future__ import annotations

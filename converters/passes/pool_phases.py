@@ -6,7 +6,7 @@ square's corner are made by the same convolution with a stride of 2 and a shifte
 computed as before, and once; only the pooling is gone, for which XNNPACK has a kernel that takes nine pixels.
 
 Million instructions of YuNet at 640 x 640 on an emulated Cortex-A76 (LiteRT 2.3), before and after: float32 191.3 and
-@32@, float16 @16@.
+187.1. In float16 XNNPACK does not make the paddings a part of the convolutions, and the poolings stay.
 """
 
 from __future__ import annotations
