@@ -8,7 +8,7 @@ operations, their types and their shapes are the ones that a trained network of 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -87,8 +87,9 @@ class RandomModel:
         if precision in CALIBRATED:
             prepared = prepare_integers(self.graph, precision, self.calibration)
         else:
-            prepared = prepare_float(self.graph, to)
-        card = ModelCard(**{**vars(self._card), "precision": precision})
+            prepared = prepare_float(self.graph, to, precision)
+        is_half = to == "tflite" and precision in ("float16", "dynamic")
+        card = replace(self._card, precision=precision, compute="float16" if is_half else "")
         data: bytes
         if to == "tflite":
             data = write_tflite(prepared.graph, card, prepared.quantization)

@@ -7,7 +7,8 @@ import logging
 from ghostface_edge.converters.graph import Graph
 from ghostface_edge.converters.lowering import int8_graph
 from ghostface_edge.converters.passes.merge_copies import merge_copies
-from ghostface_edge.converters.preparation import detector_graph, embedder_graph
+from ghostface_edge.converters.passes.pool_phases import pool_phases
+from ghostface_edge.converters.preparation import detector_graph, prepare_float
 from ghostface_edge.converters.quantization import Affine, Quantization
 from ghostface_edge.converters.tflite_writer import constant_bytes
 from ghostface_edge.errors import ConversionError
@@ -30,8 +31,10 @@ def embedder_weight_bytes(checkpoint: Graph) -> dict[str, int]:
     Raises:
         ConversionError: The network has no form in float, or its weights overflow when folded.
     """
-    written = embedder_graph(checkpoint, "native")
-    found = {precision: constant_bytes(written, precision) for precision in ("float32", "float16", "dynamic")}
+    found = {
+        precision: constant_bytes(prepare_float(checkpoint, "tflite", precision).graph, precision)
+        for precision in ("float32", "float16", "dynamic")
+    }
     try:
         integers, _ = merge_copies(int8_graph(checkpoint))
         every = Quantization({node.name: _ANY for node in integers.nodes})
@@ -43,5 +46,5 @@ def embedder_weight_bytes(checkpoint: Graph) -> dict[str, int]:
 
 def detector_weight_bytes(checkpoint: Graph) -> dict[str, int]:
     """The same for YuNet, whose heads are merged, in the precisions that detectors are converted to."""
-    written = detector_graph(checkpoint)
+    written = pool_phases(detector_graph(checkpoint))
     return {precision: constant_bytes(written, precision) for precision in ("float32", "float16")}

@@ -47,9 +47,11 @@ from .preparation import (
     Prepared,
     picture_affine,
     prepare_float,
+    prepare_half,
     prepare_integers,
     prepare_mixed,
     prepare_naive,
+    prepare_small,
 )
 from .report import Report
 from .shipped import read_calibration, require_checkpoint, shipped_calibration
@@ -74,7 +76,8 @@ HELD_OUT = 500
 _SYNTHETIC = 4
 _NAIVE = 200
 _MIXED = 64
-"""Faces that the naive way takes its extremes from, and that mixed precision is chosen by."""
+_WATCHED = 64
+"""Faces that the naive way takes its extremes from, that mixed precision is chosen by, and int8 kernels."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,8 @@ class _Writing:
     layout: str | None
     batch: int | None
     integer_io: bool
+    weights_below: int | None
+    fp16_storage_only: bool
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,8 @@ def convert(
     gate: Gate | DetectorGate | str = "default",
     equalise: bool = True,
     integer_io: bool = False,
+    weights_below: int | None = None,
+    fp16_storage_only: bool = False,
     layout: str | None = None,
     batch: int | None = None,
     prelu: str | None = None,
@@ -207,6 +214,9 @@ def convert(
         equalise: False quantises the network as other converters do, for comparison: nothing against unequal channels,
             and the plain extremes as ranges.
         integer_io: The picture goes in and the embedding comes out as integers (TFLite int8 and int16x8).
+        weights_below: Bytes that the file of an embedder in ``dynamic`` may have. As few weights as that takes become
+            int8, those first whose rounding costs least; the others stay float16. By default all that are smaller so.
+        fp16_storage_only: A TFLite ``float16`` or ``dynamic`` file is computed in float32 on every processor.
         layout: Of an ONNX embedder's input: ``NHWC`` (the default), or ``NCHW`` for OpenCV and InsightFace.
         batch: 1 for an ONNX embedder that takes one picture per run; by default any number.
         prelu: ``lowered`` to several operations, or ``native`` as one PRelu operator, in float embedders; by default
@@ -252,6 +262,14 @@ def convert(
         raise OptionError("output and faces are folders: an empty text names none ('.' is the current folder)")
     if integer_io and (to, precision) not in (("tflite", "int8"), ("tflite", "int16x8")):
         raise OptionError(f"integer_io is for TFLite int8 and int16x8, not for to={to!r}, precision={precision!r}")
+    if weights_below is not None and (to, precision) != ("tflite", "dynamic"):
+        raise OptionError(f"weights_below is for TFLite dynamic, not for to={to!r}, precision={precision!r}")
+    if weights_below is not None and (isinstance(weights_below, bool) or weights_below < 1):
+        raise OptionError(f"weights_below={weights_below!r} is no number of bytes")
+    if fp16_storage_only and (to, precision) not in (("tflite", "float16"), ("tflite", "dynamic")):
+        raise OptionError(
+            f"fp16_storage_only is for TFLite float16 and dynamic, not for to={to!r}, precision={precision!r}"
+        )
     source = Path(source)
     folder = Path(output)
     path = folder / f"{source.stem}{'' if precision == 'float32' else '_' + precision}.{to}"
@@ -260,7 +278,7 @@ def convert(
     options = SourceOptions(architecture, hard_sigmoid, mean, scale, colour_order, size)
     model = read_trained_model(source, options, licence=licence, name=name)
     read_manifest(folder)  # a foreign file of that name is found before the work is done
-    writing = _Writing(to, precision, equalise, prelu, layout, batch, integer_io)
+    writing = _Writing(to, precision, equalise, prelu, layout, batch, integer_io, weights_below, fp16_storage_only)
     if model.card.kind == "detector":
         made = _detector(model, path, writing, gate, faces, calibration)
     else:
@@ -355,7 +373,7 @@ def _detector(
     given = None if photos is None else read_photos(photos)
     calibrating, judging = (None, None) if given is None else given.split(HELD_OUT)
     spec = replace(model.card.input, layout=DETECTOR_LAYOUT[writing.to])
-    card = replace(model.card, precision=precision, input=spec)
+    card = replace(model.card, precision=precision, input=spec, compute=_compute(writing))
     prepared = prepare_detector(model.graph, card, calibrating)
     data = _written(prepared, card, writing)
     report = None
@@ -379,6 +397,7 @@ def _embedder(
         model.card,
         precision=writing.precision,
         input=replace(model.card.input, layout=writing.layout or "NHWC"),
+        compute=_compute(writing),
     )
     given = faces if faces is None or isinstance(faces, Faces) else read_faces(faces)
     made = _attempt(model, path, writing, limits, given, calibration, card, SPARE)
@@ -400,7 +419,7 @@ def _attempt(
     card: ModelCard,
     spare: float,
 ) -> _Made:
-    prepared, judging = _prepared(model, writing, limits, faces, calibration, spare)
+    prepared, judging = _prepared(model, writing, limits, faces, calibration, spare, card)
     if judging is None and writing.precision not in ALIKE:
         prepared = replace(
             prepared, notes=(*prepared.notes, "Not judged: no faces were given to compare it with float on.")
@@ -420,6 +439,7 @@ def _prepared(
     faces: Faces | None,
     calibration: str | os.PathLike[str] | Calibration | None,
     spare: float,
+    card: ModelCard,
 ) -> tuple[Prepared, Faces | None]:
     """What to write, and the faces to judge it by."""
     precision = asked.precision
@@ -427,7 +447,19 @@ def _prepared(
     if precision not in CALIBRATED:
         if calibration is not None or not asked.equalise:
             raise OptionError(f"calibration and equalise are for {', '.join(CALIBRATED)}, not for {precision}")
-        return prepare_float(model.graph, asked.to, asked.prelu), judging
+        prepared = prepare_float(model.graph, asked.to, precision, asked.prelu)
+        crops = _noise(card.crop_size) if calibrating is None else calibrating.crops[:_WATCHED]
+        watched = input_tensor(crops, replace(card.input, layout="NHWC"))
+        if card.compute == "float16":
+            prepared = prepare_half(prepared, watched)
+
+        def size(tried: Prepared) -> int:
+            thresholds = _thresholds(model.card, precision, tried)
+            return len(_written(tried, replace(card, thresholds=thresholds), asked))
+
+        if asked.weights_below is not None:
+            prepared = prepare_small(prepared, watched, asked.weights_below, size)
+        return prepared, judging
     if asked.prelu is not None:
         raise OptionError(f"prelu is for float models: {precision} has its own form")
     spec = model.card.input
@@ -470,7 +502,13 @@ def _calibration(
 
 def _written(prepared: Prepared, card: ModelCard, asked: _Writing) -> bytes:
     if asked.to == "tflite":
-        return write_tflite(prepared.graph, card, prepared.quantization, integer_io=asked.integer_io)
+        return write_tflite(
+            prepared.graph,
+            card,
+            prepared.quantization,
+            integer_io=asked.integer_io,
+            int8_kernels=prepared.int8_kernels,
+        )
     content = write_onnx(
         prepared.graph,
         card.converter,
@@ -516,6 +554,7 @@ def _judged(
             gate=gate,
             notes=(*prepared.notes, *_named(prepared)),
             inside=faces is not None,
+            kernels=prepared.kernels,
         )
     except ModelError as error:
         raise ConversionError(f"{name} was not written, for its runtime does not take it: {error}") from error
@@ -525,6 +564,13 @@ def _judged(
         _log.warning("%s was written and not run: %s", name, error)
         what = "nothing: its runtime is not installed"
         return Report(name, len(data), card, None, (), None, what, notes=prepared.notes)
+
+
+def _compute(asked: _Writing) -> str:
+    """What the card says about arithmetic: only TFLite files of float16 weights have a choice."""
+    if asked.to != "tflite" or asked.precision not in ("float16", "dynamic"):
+        return ""
+    return "float32" if asked.fp16_storage_only else "float16"
 
 
 def _named(prepared: Prepared) -> tuple[str, ...]:

@@ -25,8 +25,10 @@ from .detector_parity import SCORE, SLACK, DetectorParity
 from .graph import FloatArray, Graph
 from .judging import anatomy, inner_tensors
 from .onnx_writer import write_onnx
+from .passes.pad_kernels import pad_kernels
+from .passes.pool_phases import pool_phases
 from .photos import Photos
-from .preparation import Prepared, detector_graph
+from .preparation import Prepared, detector_graph, prepare_half
 from .quantization import Affine
 from .ranges import choose_ranges
 from .report import Report
@@ -83,6 +85,12 @@ def prepare_detector(checkpoint: Graph, card: ModelCard, photos: Photos | None) 
         RuntimeMissingError: Integers, and neither ONNX Runtime nor LiteRT is installed.
     """
     graph = detector_graph(checkpoint)
+    if card.precision != "int8" and card.input.layout == DETECTOR_LAYOUT["tflite"]:
+        # What each does without is a part of another operator in the other arithmetic, or dear.
+        graph = pad_kernels(graph) if card.compute == "float16" else pool_phases(graph)
+    if card.compute == "float16":
+        pictures = _synthetic() if photos is None else _views(graph, card, photos)
+        return prepare_half(Prepared(graph), pictures)
     if card.precision != "int8" or photos is None:
         return Prepared(graph)
     views = _views(graph, card, photos)
@@ -168,6 +176,13 @@ def _float_session(graph: Graph, card: ModelCard) -> Session:
 
 def _sized(graph: Graph, side: int) -> Graph:
     return Graph((replace(graph.input, height=side, width=side), *graph.nodes[1:]), graph.outputs)
+
+
+def _synthetic() -> FloatArray:
+    """A few canvases of noise, coarse and fine, in place of photos; always the same."""
+    random = np.random.default_rng(0)
+    cells = [random.integers(0, 256, (side, side, 3)).astype(np.float32) for side in (4, 16, 64, _SIDE)]
+    return np.stack([np.kron(cell, np.ones((_SIDE // len(cell),) * 2 + (1,), np.float32)) for cell in cells])
 
 
 def _on_canvas(picture: FloatArray) -> FloatArray:

@@ -23,6 +23,7 @@ from .graph import (
     Graph,
     HardSigmoid,
     Input,
+    Maximum,
     MaxPool,
     Mul,
     Node,
@@ -95,6 +96,8 @@ def _transposed(node: Node, gradient: FloatArray, inputs: list[FloatArray], made
         return np.split(gradient, np.cumsum([part.shape[-1] for part in inputs])[:-1], axis=-1)
     if isinstance(node, Add):
         return [gradient, gradient]
+    if isinstance(node, Maximum):
+        return [gradient * (x == made), gradient * (x != made)]
     if isinstance(node, Mul):
         second = gradient * x
         return [gradient * inputs[1], second if x.shape == inputs[1].shape else second.sum(axis=(1, 2), keepdims=True)]

@@ -262,6 +262,16 @@ class Add(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Maximum(Node):
+    """The larger number of two tensors of one shape, place by place."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """As each input."""
+        self._require(len(inputs) == 2 and inputs[0] == inputs[1], f"its inputs differ in shape: {_list(inputs)}")
+        return inputs[0]
+
+
+@dataclass(frozen=True, eq=False)
 class Mul(Node):
     """Product of a tensor and a second one of its shape or of 1 x 1 x its channels."""
 

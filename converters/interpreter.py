@@ -26,6 +26,7 @@ from .graph import (
     Graph,
     HardSigmoid,
     Input,
+    Maximum,
     MaxPool,
     Mul,
     Node,
@@ -111,6 +112,8 @@ def compute(node: Node, inputs: Sequence[Numbers]) -> Numbers:
         return np.concatenate(inputs, axis=-1)
     if isinstance(node, Add):
         return x + inputs[1]
+    if isinstance(node, Maximum):
+        return np.asarray(np.maximum(x, inputs[1]))
     if isinstance(node, Mul):
         return x * inputs[1]
     raise ConversionError(f"node {node.name!r}: the interpreter does not know {type(node).__name__}")

@@ -20,6 +20,7 @@ from .channel_statistics import channel_statistics
 from .faces import Crops
 from .gate import Gate
 from .graph import FloatArray, Graph
+from .int8_kernels import Int8Kernel
 from .interpreter import interpret
 from .parity import Parity, TensorParity, tensor_parity
 from .probing import probe_tflite
@@ -53,6 +54,7 @@ def judge(
     gate: Gate | None,
     notes: tuple[str, ...] = (),
     inside: bool = True,
+    kernels: tuple[Int8Kernel, ...] = (),
 ) -> Report:
     """Run a written embedder on faces and say what it lost.
 
@@ -68,6 +70,7 @@ def judge(
         gate: What it has to keep, or None.
         notes: What else a reader should know.
         inside: Look inside the file too, at every tensor and operator.
+        kernels: What int8 does for each kernel, where some were chosen.
 
     Raises:
         RuntimeMissingError: The runtime of the format is not installed.
@@ -87,6 +90,7 @@ def judge(
         faces=faces,
         similarities=_similarities(before[:_PAIRED], after[:_PAIRED]),
         notes=notes,
+        kernels=kernels,
     )
     if not inside:
         return report

@@ -38,6 +38,7 @@ from .graph import (
     Graph,
     HardSigmoid,
     Input,
+    Maximum,
     MaxPool,
     Mul,
     Node,
@@ -202,7 +203,14 @@ class _Writer:
     def _operator(self, node: Node, inputs: list[str], output: str) -> str:
         """Append the operator of a node; the name of what it makes."""
         add = self._body.add
-        plain = {Relu: "Relu", Sigmoid: "Sigmoid", GlobalAveragePool: "GlobalAveragePool", Add: "Add", Mul: "Mul"}
+        plain = {
+            Relu: "Relu",
+            Sigmoid: "Sigmoid",
+            GlobalAveragePool: "GlobalAveragePool",
+            Add: "Add",
+            Mul: "Mul",
+            Maximum: "Max",
+        }
         if isinstance(node, Input):
             if self._channels_first:
                 return node.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,15 +13,20 @@ from ghostface_edge.errors import CalibrationError
 from .calibration import Calibration, apply
 from .channel_statistics import channel_statistics
 from .graph import FloatArray, Graph
+from .int8_kernels import Int8Kernel, fewest_kernels, rank_kernels
 from .lowering import naive_int8_graph, require_finite
+from .passes.fit_half import fit_half
 from .passes.fold_batch_norm import fold_batch_norm
+from .passes.fold_hard_sigmoid import fold_hard_sigmoid
 from .passes.lower_prelu import lower_prelu
 from .passes.merge_copies import merge_copies
+from .passes.merge_ghosts import merge_ghosts
 from .passes.merge_heads import merge_heads
 from .passes.normalise_slopes import normalise_slopes
 from .passes.swap_colours import swap_colours
 from .quantization import Affine, Quantization, tied_tensors
 from .ranges import choose_ranges, gate_affines
+from .running import reaches
 from .sensitivity import mixed
 
 CALIBRATED = ("int8", "int16x8", "mixed")
@@ -50,6 +56,8 @@ class Prepared:
         notes: What a reader of the report should know, a sentence each.
         float_operators: Nodes that compute in float32 in a file of mixed precision.
         narrow: The quantisation of a file of mixed precision if all of it were int8.
+        kernels: What int8 does for each kernel, where a ``dynamic`` file was asked to be of some size; else empty, and
+            all kernels are int8 that are smaller so.
     """
 
     graph: Graph
@@ -58,15 +66,66 @@ class Prepared:
     notes: tuple[str, ...] = ()
     float_operators: tuple[str, ...] = ()
     narrow: Quantization | None = None
+    kernels: tuple[Int8Kernel, ...] = ()
+
+    @property
+    def int8_kernels(self) -> frozenset[str] | None:
+        """Names of the chosen kernels; None where no size was asked for."""
+        return frozenset(item.name for item in self.kernels if item.chosen) if self.kernels else None
 
 
-def prepare_float(checkpoint: Graph, to: str, prelu: str | None = None) -> Prepared:
+def prepare_float(checkpoint: Graph, to: str, precision: str, prelu: str | None = None) -> Prepared:
     """An embedder in float, or with int8 weights and float activations.
 
     Raises:
         CheckpointError: Its weights are so large that folding them overflows float32.
     """
-    return Prepared(embedder_graph(checkpoint, prelu or _FASTEST_PRELU[to]))
+    graph = embedder_graph(checkpoint, prelu or _FASTEST_PRELU[to])
+    if to == "tflite":
+        with np.errstate(over="ignore", invalid="ignore"):
+            graph = require_finite(fold_hard_sigmoid(graph))
+        if precision in ("float16", "dynamic"):
+            graph = merge_ghosts(graph)
+    return Prepared(graph)
+
+
+def prepare_half(prepared: Prepared, pictures: FloatArray) -> Prepared:
+    """The same network fit for float16 arithmetic, with a note where that took rescaling.
+
+    Args:
+        prepared: Of a float precision.
+        pictures: (N, height, width, channels) float32, as the network takes them.
+
+    Raises:
+        ConversionError: A tensor is too large for float16, and cannot be rescaled; the message names it.
+    """
+    graph, large = fit_half(prepared.graph, reaches(prepared.graph, pictures))
+    if not large:
+        return prepared
+    note = f"Rescaled for float16 arithmetic, without any change of what it computes: {', '.join(sorted(large))}."
+    return replace(prepared, graph=graph, notes=(*prepared.notes, note))
+
+
+def prepare_small(prepared: Prepared, pictures: FloatArray, limit: int, size: Callable[[Prepared], int]) -> Prepared:
+    """An embedder with as few int8 weights as make its ``dynamic`` file no larger than a limit.
+
+    Args:
+        prepared: With all int8 weights that are smaller so.
+        pictures: (N, height, width, channels) float32, as the network takes them, to see which weights matter.
+        limit: Bytes.
+        size: Bytes of the file that is written from what is handed to it.
+
+    Raises:
+        OptionError: The smallest file is larger.
+        RuntimeMissingError: ONNX Runtime is not installed.
+    """
+    ranked = rank_kernels(prepared.graph, channel_statistics(prepared.graph, pictures))
+
+    def with_first(count: int) -> Prepared:
+        chosen = tuple(replace(item, chosen=position < count) for position, item in enumerate(ranked))
+        return replace(prepared, kernels=chosen)
+
+    return with_first(fewest_kernels(ranked, limit, lambda count: size(with_first(count))))
 
 
 def embedder_graph(checkpoint: Graph, prelu: str = "lowered") -> Graph:

@@ -60,6 +60,11 @@ COPYING = (Concat, Flatten, MaxPool, Upsample2x)
 _MOST_RESCALING = 200.0
 """Below XNNPACK's limit of 256, with room for what rounding to float32 moves."""
 
+_CHANNEL_BYTES = 14
+"""What a file stores for each output channel of an int8 kernel beyond what it stores for a float16 one: a float32
+scale, an int64 zero point, and a bias of float32 instead of float16.
+"""
+
 _MOVING = (*COPYING, AveragePool, ResizeBilinear)
 _FUSING = (Conv, BatchNorm, Scale, Add, Mul)
 
@@ -201,6 +206,11 @@ def quantize_kernel(conv: Conv) -> tuple[NDArray[np.int8], FloatArray]:
     axes = (0, 1, 3) if conv.depthwise else (0, 1, 2)
     scales = np.maximum(np.abs(conv.kernel).max(axis=axes) / _KERNEL_LIMIT, 1e-12).astype(np.float32)
     return _rounded(conv, scales), scales
+
+
+def int8_saves(conv: Conv) -> int:
+    """Bytes that a TFLite file saves with this kernel in int8 instead of float16; negative where int8 takes more."""
+    return int(conv.kernel.size) - _CHANNEL_BYTES * conv.output_channels
 
 
 def _rounded(conv: Conv, scales: FloatArray) -> NDArray[np.int8]:

@@ -17,6 +17,7 @@ from . import charts
 from .detector_gate import DetectorGate
 from .detector_parity import DetectorParity
 from .gate import Gate
+from .int8_kernels import Int8Kernel
 from .parity import Parity, TensorParity
 from .sensitivity import Damage
 
@@ -86,6 +87,7 @@ class Report:
         partitions: Number of pieces that XNNPACK runs; None where that is not known.
         layers: The stored weights, largest first.
         notes: What else a reader should know, a sentence each.
+        kernels: What int8 does for each kernel, in the order in which they are chosen; empty where none were.
     """
 
     file: str
@@ -103,6 +105,7 @@ class Report:
     partitions: int | None = None
     layers: tuple[StoredLayer, ...] = ()
     notes: tuple[str, ...] = ()
+    kernels: tuple[Int8Kernel, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -128,6 +131,7 @@ class Report:
             "partitions": self.partitions,
             "layers": [dict(vars(item)) for item in self.layers],
             "notes": list(self.notes),
+            "kernels": [item.to_dict() for item in self.kernels],
         }
 
     def to_json(self) -> str:
@@ -148,6 +152,7 @@ class Report:
             self._range_charts(),
             self._operator_table(),
             self._layer_table(),
+            self._kernel_table(),
         )
         return (
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -168,7 +173,7 @@ class Report:
         facts = {
             "File": f"{self.file}, {self.size:,} bytes",
             "Network": f"{card.architecture} ({card.model_id})",
-            "Precision": card.precision,
+            "Precision": card.arithmetic,
             "Made from": f"{card.source.file}, sha256 {card.source.sha256}",
             "Gate": "off" if gate is None else gate.to_text(),
             "Measured on": self.faces,
@@ -265,6 +270,23 @@ class Report:
         rows = [(item.name, item.dtype, f"{item.bytes:,}") for item in self.layers[:_WORST]]
         note = f'<p class="note">{len(self.layers)} stored tensors, {total:,} bytes; the largest {len(rows)}:</p>'
         return _section("Bytes per layer", note + _table(("tensor", "type", "bytes"), rows))
+
+    def _kernel_table(self) -> str:
+        if not self.kernels:
+            return ""
+        note = (
+            "Kernels in the order in which they become int8, those first that lose least for each byte saved, and what "
+            "the file has saved and lost so far. An inference takes the same instructions in every row, because int8 "
+            "kernels are widened once, when the file is loaded."
+        )
+        rows, saved, loss = [], 0, 0.0
+        for item in self.kernels:
+            saved, loss = saved + item.saved, loss + item.loss
+            rows.append(
+                (item.name, "int8" if item.chosen else "float16", f"{item.saved:,}", f"{saved:,}", f"{loss:.2g}")
+            )
+        heads = ("kernel", "in this file", "bytes saved", "in all", "predicted loss of cosine, in all")
+        return _section("Bytes against accuracy", f'<p class="note">{note}</p>{_table(heads, rows)}')
 
 
 def tensor_losses(tensors: Sequence[TensorParity]) -> list[tuple[TensorParity, float]]:

@@ -1,12 +1,17 @@
-"""Runs a graph on ONNX Runtime, where many pictures make the interpreter too slow."""
+"""Runs a graph on ONNX Runtime, where many pictures make the interpreter too slow, and watches its tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
+
+from ghostface_edge.errors import RuntimeMissingError
 
 from .graph import FloatArray, Graph
+from .interpreter import interpret
 from .onnx_writer import write_onnx
 from .requirement import missing_package
 
@@ -35,3 +40,27 @@ def runner(graph: Graph, *, threads: int = 1) -> Run:
         return dict(zip(names, session.run(names, {graph.input.name: np.ascontiguousarray(pictures, np.float32)})))
 
     return run
+
+
+def reaches(graph: Graph, pictures: FloatArray) -> dict[str, NDArray[np.float64]]:
+    """For every tensor, the largest magnitude of each channel on some pictures.
+
+    Args:
+        graph: The network.
+        pictures: (N, height, width, channels) float32, as the network takes them.
+    """
+    largest = {graph.input.name: np.abs(pictures).max(axis=(0, 1, 2)).astype(np.float64)}
+    run = _inside(graph)
+    for picture in pictures:
+        for name, tensor in run(picture[None]).items():
+            top = np.abs(tensor.astype(np.float64)).reshape(-1, tensor.shape[-1]).max(axis=0)
+            largest[name] = np.maximum(largest[name], top) if name in largest else top
+    return largest
+
+
+def _inside(graph: Graph) -> Run:
+    """Runs a network and gives every tensor that it computes."""
+    try:
+        return runner(replace(graph, outputs=tuple(node.name for node in graph.nodes[1:])))
+    except RuntimeMissingError:
+        return lambda pictures: {name: x.astype(np.float32) for name, x in interpret(graph, pictures).items()}

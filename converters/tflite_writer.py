@@ -12,9 +12,11 @@ A float16 file holds its weights as float16, with a DEQUANTIZE operator behind e
 ``reduced_precision_support``. Where the processor has float16 arithmetic (ARMv8.2 and later), XNNPACK then computes in
 float16; elsewhere it widens the weights once, when the file is loaded, and computes in float32.
 
-A dynamic file holds the kernels of dense convolutions as int8 and all else as float32; the inputs of these
-convolutions become int8 while it runs. Depthwise kernels stay float32: they are few bytes, and with them as int8 most
-of the accuracy is lost.
+A dynamic file holds kernels of dense convolutions as int8, with a scale for each output channel and a DEQUANTIZE
+operator behind each, and the other weights as float16, with the same metadata. XNNPACK widens these kernels, too, once,
+when the file is loaded, so that they cost no instruction of an inference. (An int8 kernel without DEQUANTIZE has its
+activations quantised at each inference: on an emulated Cortex-A76 that is 10.6 to 16.4 million instructions of W0.5-S2
+instead of 7.0, and float16 arithmetic ends at the first of them.) Depthwise kernels are few bytes, and stay float16.
 
 A :class:`~ghostface_edge.converters.quantization.Quantization` makes tensors integers. An operator computes in the
 widest form among the tensors that it takes and makes: int8, int16 or float32. What is narrower is widened before it,
@@ -25,6 +27,7 @@ convolution: its kernel has a scale for each channel, where the factors of a pro
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +48,7 @@ from .graph import (
     GlobalAveragePool,
     Graph,
     HardSigmoid,
+    Maximum,
     MaxPool,
     Mul,
     Node,
@@ -57,12 +61,23 @@ from .graph import (
     Upsample2x,
 )
 from .half import to_half
-from .quantization import Affine, Quantization, check_quantization, fused_followers, quantize_conv, quantize_kernel
+from .quantization import (
+    Affine,
+    Quantization,
+    check_quantization,
+    fused_followers,
+    int8_saves,
+    quantize_conv,
+    quantize_kernel,
+)
 from .tflite_file import TFLiteFile
 from .tflite_tally import TFLiteTally
 
 _HALF_PRECISION = {"reduced_precision_support": b"fp16accfp16"}
 """Allows float16 products and float16 sums (tensorflow/lite/tools/optimize/reduced_precision_support.h)."""
+
+_HALF = ("float16", "dynamic")
+"""Precisions whose weights are float16, as far as they are not int8."""
 
 _FORMS = {8: "int8", 16: "int16", 32: "float32"}
 """What a tensor can be, by its bits."""
@@ -90,7 +105,7 @@ _VERSIONS = {
     "RESIZE_BILINEAR": {8: 3, 16: 4, 32: 3},  # 3: the first with half-pixel centres
 }
 """Version of an operator by the bits of its output, where it is not 1 (``tflite/tools/versioning/op_version.cc``)."""
-_DYNAMIC_CONV = 5  # CONV_2D of float32 and an int8 kernel with a scale for each channel
+_DEQUANTIZE_CHANNELS = 5  # DEQUANTIZE of int8 with a scale for each channel
 _DEQUANTIZE = {8: 2, 16: 3}  # version by the bits of what is widened, of integers or float16
 
 _SIGMOIDS = (Affine(1 / 256, -128), Affine(1 / 32768, 0, 16))
@@ -98,17 +113,25 @@ _SIGMOIDS = (Affine(1 / 256, -128), Affine(1 / 32768, 0, 16))
 
 
 def write_tflite(
-    graph: Graph, card: ModelCard, quantization: Quantization | None = None, *, integer_io: bool = False
+    graph: Graph,
+    card: ModelCard,
+    quantization: Quantization | None = None,
+    *,
+    integer_io: bool = False,
+    int8_kernels: Collection[str] | None = None,
 ) -> bytes:
     """Serialise a graph, with its card and seal.
 
     Args:
         graph: The network; one that leaves the size of the picture open is for multiples of 32 pixels.
         card: What the file says about itself. Its precision is ``float32``, ``float16`` or ``dynamic``; or, with a
-            quantisation, ``int8`` (of all tensors), ``int16x8`` (likewise) or ``mixed``.
+            quantisation, ``int8`` (of all tensors), ``int16x8`` (likewise) or ``mixed``. Where it says that a file
+            of float16 weights computes in float32, the file does not allow float16 arithmetic.
         quantization: The tensors that are integers.
         integer_io: The picture goes in and the outputs come out as the integers that they are inside the network, else
             as float32.
+        int8_kernels: Names of the dense convolutions whose kernels are int8 in a ``dynamic`` file; by default all that
+            are smaller so.
 
     Returns:
         The bytes of a TFLite file with the graph's input and outputs, with a batch of 1.
@@ -121,9 +144,10 @@ def write_tflite(
     quantization = Quantization({}) if quantization is None else quantization
     check_quantization(graph, quantization)
     file = TFLiteFile()
-    inputs, outputs = _Writer(file, graph, quantization, card.precision, integer_io=integer_io).write()
+    writer = _Writer(file, graph, quantization, card.precision, integer_io=integer_io, int8_kernels=int8_kernels)
+    inputs, outputs = writer.write()
     metadata = {CARD_KEY: card.to_json().encode(), SEAL_KEY: bytes(SEAL_LENGTH)}
-    if card.precision == "float16":
+    if card.precision in _HALF and card.compute != "float32":
         metadata.update(_HALF_PRECISION)
     return seal_tflite(file.content(inputs, outputs, card.converter, metadata))
 
@@ -169,7 +193,14 @@ class _Writer:
     """Writes one graph; its state is the tensors made so far, by name and bits."""
 
     def __init__(
-        self, file: TFLiteFile, graph: Graph, quantization: Quantization, precision: str, *, integer_io: bool
+        self,
+        file: TFLiteFile,
+        graph: Graph,
+        quantization: Quantization,
+        precision: str,
+        *,
+        integer_io: bool,
+        int8_kernels: Collection[str] | None = None,
     ) -> None:
         self._file = file
         self._graph = graph
@@ -179,9 +210,11 @@ class _Writer:
         self._affines = quantization.tensors
         self._precision = precision
         self._integer_io = integer_io
+        self._int8_kernels = int8_kernels
         self._outside = {graph.input.name, *graph.outputs}
         self._followers = fused_followers(graph)
         self._numbers: dict[tuple[str, int], int] = {}
+        self._constants: dict[str, int] = {}
         self._check()
 
     def write(self) -> tuple[list[int], list[int]]:
@@ -254,7 +287,7 @@ class _Writer:
                 raise ConversionError(f"node {node.name!r}: a sigmoid is stored as {_SIGMOIDS[0]} or {_SIGMOIDS[1]}")
             return self._operator("LOGISTIC", inputs, result)
         if isinstance(node, GlobalAveragePool):
-            axes = self._file.constant(f"{name}/axes", np.array([1, 2], np.int32))
+            axes = self._shared("height and width", np.array([1, 2], np.int32))
             return self._operator("MEAN", [*inputs, axes], result, "Reducer", keepDims=True)
         if isinstance(node, (MaxPool, AveragePool)):
             sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), node.size)
@@ -276,6 +309,8 @@ class _Writer:
             return self._arithmetic("ADD", inputs, result)
         if isinstance(node, Mul):
             return self._arithmetic("MUL", inputs, result)
+        if isinstance(node, Maximum) and result.affine is None:
+            return self._operator("MAXIMUM", inputs, result, "MaximumMinimum")
         raise ConversionError(f"node {node.name!r}: {type(node).__name__} has no TFLite form")
 
     # -- tensors and their forms
@@ -323,10 +358,16 @@ class _Writer:
 
     def _weights(self, name: str, values: FloatArray) -> int:
         """A constant in the precision of the file, seen by operators as float32."""
-        if self._precision != "float16":
+        if self._precision not in _HALF:
             return self._file.constant(name, values)
         half = self._file.constant(f"{name}/float16", to_half(name, values))
         return self._converted(half, 16, _Result(name, values.shape))
+
+    def _shared(self, name: str, values: np.ndarray[Any, Any]) -> int:
+        """A constant that many operators take, stored once."""
+        if name not in self._constants:
+            self._constants[name] = self._file.constant(name, values)
+        return self._constants[name]
 
     # -- operators
 
@@ -364,6 +405,8 @@ class _Writer:
     def _prelu(self, node: PRelu, source: int, result: _Result) -> int:
         slope = node.slope.reshape((1,) * (len(result.shape) - 2) + (-1,))
         if result.affine is None:
+            if len(result.shape) == 4 and result.shape[2] > 1 and result.shape[1] >= result.shape[3]:
+                return self._prelu_by_rows(node, source, result)
             return self._operator("PRELU", [source, self._weights(f"{result.name}/slope", slope)], result)
         if result.affine.bits == 16:
             raise ConversionError(
@@ -372,6 +415,22 @@ class _Writer:
         scale = np.maximum(np.abs(slope).max(keepdims=True).ravel() / 127, 1e-12).astype(np.float32)
         integers = np.rint(slope / scale).astype(np.int8)
         return self._operator("PRELU", [source, self._file.constant(f"{result.name}/slope", integers, scale)], result)
+
+    def _prelu_by_rows(self, node: PRelu, source: int, result: _Result) -> int:
+        """PReLU of a large map of few channels: each row as one pixel, whose channels are those of all its pixels.
+
+        XNNPACK calls its kernel for every pixel, and on few channels most instructions are the call's. The slopes are
+        stored once for each pixel of a row. (A slope that is broadcast over the rows alone would do without reshaping,
+        but XNNPACK of before 2024, in tflite-runtime and in TensorFlow Lite for Android, does not take it.)
+        """
+        _, height, width, channels = result.shape
+        slope = self._weights(f"{result.name}/slope", np.tile(node.slope, width).reshape(1, 1, -1))
+        flat = replace(result.step("rows"), shape=(1, height, 1, width * channels))
+        rows = self._reshaped(source, flat)
+        return self._reshaped(self._operator("PRELU", [rows, slope], replace(flat, name=f"{flat.name}/prelu")), result)
+
+    def _reshaped(self, source: int, result: _Result) -> int:
+        return self._operator("RESHAPE", [source], result, "Reshape", newShape=list(result.shape))
 
     def _upsample(self, source: int, result: _Result) -> int:
         """Each pixel four times along its channels, which then become the pixels of a 2 x 2 square.
@@ -417,7 +476,7 @@ class _Writer:
 
     def _at_most_one(self, source: int, result: _Result) -> int:
         # XNNPACK does not take RELU_0_TO_1.
-        one = self._file.constant(f"{result.name}/one", np.ones(1, np.float32))
+        one = self._shared("one", np.ones(1, np.float32))
         return self._operator("MINIMUM", [source, one], result, "MaximumMinimum")
 
     def _conv(self, node: Conv, source: int, result: _Result) -> int:
@@ -425,8 +484,9 @@ class _Writer:
         affine = self._affine_in(node.inputs[0], _bits(result.affine))
         top, left, bottom, right = node.pads
         padding = "SAME"
-        # With a stride, what SAME means depends on the size.
-        if node.pads != _same_pads((height, width), node) or (self._open and node.strides != (1, 1)):
+        # With a stride, what SAME means depends on the size, but for its multiples.
+        is_multiple = height % node.strides[0] == width % node.strides[1] == 0
+        if node.pads != _same_pads((height, width), node) or (self._open and not is_multiple):
             padding = "VALID"
             if any(node.pads):
                 rims = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
@@ -444,8 +504,7 @@ class _Writer:
         if node.depthwise:
             settings["depthMultiplier"] = 1
             return self._operator("DEPTHWISE_CONV_2D", inputs, result, "DepthwiseConv2D", **settings)
-        version = _DYNAMIC_CONV if self._precision == "dynamic" else 0
-        return self._operator("CONV_2D", inputs, result, "Conv2D", version, **settings)
+        return self._operator("CONV_2D", inputs, result, "Conv2D", **settings)
 
     def _conv_weights(self, node: Conv, source: Affine | None, result: _Result) -> tuple[int, int]:
         """The numbers of kernel and bias, for a source of integers or of float32.
@@ -454,20 +513,30 @@ class _Writer:
         """
         name = result.name
 
-        def kernel(integers: np.ndarray[Any, Any], scales: FloatArray) -> int:
+        def kernel(integers: np.ndarray[Any, Any], scales: FloatArray, label: str = "kernel") -> int:
             axis = 3 if node.depthwise else 0
-            return self._file.constant(f"{name}/kernel", integers.transpose(3, 0, 1, 2), scales, axis)
+            return self._file.constant(f"{name}/{label}", integers.transpose(3, 0, 1, 2), scales, axis)
 
         if source is not None and result.affine is not None:
             stored = quantize_conv(node, source, result.affine)
             bias = self._file.constant(f"{name}/bias", stored.bias, stored.bias_scales)
             return kernel(stored.kernel, stored.kernel_scales), bias
-        if self._precision == "dynamic" and not node.depthwise:
-            number = kernel(*quantize_kernel(node))
-        else:
-            number = self._weights(f"{name}/kernel", node.kernel.transpose(3, 0, 1, 2))
         zeros = np.zeros(node.output_channels, np.float32)
-        return number, self._weights(f"{name}/bias", zeros if node.bias is None else node.bias)
+        offsets = zeros if node.bias is None else node.bias
+        values = node.kernel.transpose(3, 0, 1, 2)
+        if self._has_int8_kernel(node):
+            wide = _Result(f"{name}/kernel", values.shape)
+            narrow = kernel(*quantize_kernel(node), "kernel/int8")
+            number = self._operator("DEQUANTIZE", [narrow], wide, version=_DEQUANTIZE_CHANNELS)
+            # XNNPACK refuses a float16 bias beside a kernel that is not float16.
+            return number, self._file.constant(f"{name}/bias", offsets)
+        return self._weights(f"{name}/kernel", values), self._weights(f"{name}/bias", offsets)
+
+    def _has_int8_kernel(self, node: Conv) -> bool:
+        """Whether a convolution that computes in float has a kernel of int8 in the file."""
+        if self._precision != "dynamic" or node.depthwise:
+            return False
+        return int8_saves(node) > 0 if self._int8_kernels is None else node.name in self._int8_kernels
 
 
 def _bits(affine: Affine | None) -> int:

@@ -33,6 +33,7 @@ SEAL_KEY = "ghostface_edge.seal"
 KINDS = ("embedder", "detector")
 LAYOUTS = ("NHWC", "NCHW")
 COLOUR_ORDERS = ("RGB", "BGR")
+COMPUTES = ("", "float16", "float32")
 ARCFACE_ALIGNMENT = "arcface-112"
 
 _MEASURE = "measure it on photos of yours: ghostface-edge calibrate PHOTOS --model FILE --detector D"
@@ -89,6 +90,8 @@ class ModelCard:
         alignment: Name of the alignment template (embedders), empty for detectors.
         embedding_size: D (embedders), 0 for detectors.
         thresholds: Measured decision thresholds, per detector and FMR.
+        compute: Arithmetic that a file with float16 weights allows: ``float16`` where the processor has it (elsewhere
+            float32), or ``float32``; empty where the precision says it all.
     """
 
     kind: str
@@ -103,6 +106,7 @@ class ModelCard:
     alignment: str = ""
     embedding_size: int = 0
     thresholds: tuple[Threshold, ...] = field(default=())
+    compute: str = ""
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -111,6 +115,12 @@ class ModelCard:
     def crop_size(self) -> int:
         """Side in pixels of the square crop that an embedder takes; 0 for detectors."""
         return (self.input.height or 0) if self.kind == "embedder" else 0
+
+    @property
+    def arithmetic(self) -> str:
+        """Storage and arithmetic, in words, such as ``float16, computed in float16 where the processor can``."""
+        how = {"float16": ", computed in float16 where the processor can", "float32": ", computed in float32"}
+        return self.precision + how.get(self.compute, "")
 
     def identity(self, detector: str = "") -> ModelIdentity:
         """The identity that embeddings of this model carry."""
@@ -149,6 +159,8 @@ class ModelCard:
             value = getattr(self, item.name)
             result[item.name] = dict(vars(value)) if isinstance(value, (InputSpec, Source)) else value
         result["thresholds"] = [entry.to_dict() for entry in self.thresholds]
+        if not self.compute:  # versions that do not know the field refuse it
+            del result["compute"]
         return result
 
     def to_json(self) -> str:
@@ -200,10 +212,12 @@ def _count(value: object) -> bool:
 
 
 def _validate(card: ModelCard) -> None:
-    for name in ("kind", "model_id", "name", "architecture", "precision", "converter", "licence", "alignment"):
+    texts = ("kind", "model_id", "name", "architecture", "precision", "converter", "licence", "alignment", "compute")
+    for name in texts:
         _require(isinstance(getattr(card, name), str), f"{name} is not text")
     _require(card.kind in KINDS, f"kind {card.kind!r} is none of {', '.join(KINDS)}")
     _require(bool(card.model_id), "model_id is empty")
+    _require(card.compute in COMPUTES, f"compute {card.compute!r} is none of {', '.join(COMPUTES[1:])}")
     spec = card.input
     for name in ("height", "width"):
         size = getattr(spec, name)

@@ -23,6 +23,7 @@ from ..graph import (
     GlobalAveragePool,
     Graph,
     HardSigmoid,
+    Maximum,
     MaxPool,
     Mul,
     Node,
@@ -40,7 +41,7 @@ Factors = NDArray[np.float64]
 
 _ABSORBING = (Conv, BatchNorm, Scale)
 _LINEAR = (Add, Concat, Flatten, GlobalAveragePool, AveragePool, ResizeBilinear, Upsample2x, Mul)
-_HOMOGENEOUS = (PRelu, Relu, MaxPool)
+_HOMOGENEOUS = (PRelu, Relu, MaxPool, Maximum)
 """f(s x) = s f(x) for s > 0 only."""
 
 

@@ -35,6 +35,17 @@ from .output import answer, check_place, one_line, write_file
 )
 @click.option("--no-equalise", is_flag=True, help="Quantise as other converters do, to see what it costs.")
 @click.option("--integer-io", is_flag=True, help="Integers in and out, for tflite int8 and int16x8.")
+@click.option(
+    "--weights-below",
+    metavar="BYTES",
+    type=int,
+    help="For tflite dynamic: only as many weights in int8 as bring the file down to BYTES.  [default: all]",
+)
+@click.option(
+    "--fp16-storage-only",
+    is_flag=True,
+    help="For tflite fp16 and dynamic: compute in float32 even where the processor has float16 arithmetic.",
+)
 @click.option("--layout", metavar="NHWC|NCHW", help="Of an ONNX file's input; NCHW for OpenCV.  [default: NHWC]")
 @click.option(
     "--batch", metavar="N", type=int, help="1 for an ONNX file of one picture per run.  [default: any number]"

@@ -237,7 +237,7 @@ def _card_rows(card: ModelCard) -> list[tuple[str, object]]:
         ("name", card.name),
         ("model id", card.model_id),
         ("architecture", card.architecture),
-        ("precision", card.precision),
+        ("precision", card.arithmetic),
         ("input", f"{size}, {spec.layout}, {spec.colour_order}, (p - {spec.mean:g}) * {spec.scale:g}"),
         ("source", f"{card.source.file}, {card.source.size:,} bytes, sha256 {card.source.sha256}"),
         ("converter", card.converter),

@@ -24,6 +24,7 @@ from ghostface_edge.converters.architectures import architecture
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
 from ghostface_edge.converters.keras_zip import read_keras_zip
+from ghostface_edge.converters.tflite_inspection import inspect_tflite
 from ghostface_edge.converters.weights_only import keras_order
 from ghostface_edge.converters.yunet_onnx import read_yunet_onnx
 from ghostface_edge.embedding import Embedder
@@ -512,3 +513,106 @@ def test_the_converted_yunet_at_other_sizes(
     for stride in (8, 16, 32):
         branches = [expected[f"{branch}_{stride}"] for branch in ("cls", "obj", "bbox", "kps")]
         close(outputs[f"stride{stride}"], np.concatenate(branches, axis=-1), 1e-5)
+
+
+# -- float16 arithmetic, and int8 weights
+
+
+def metadata_of(data: bytes) -> dict[str, bytes]:
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    return {entry.name.decode(): bytes(model.buffers[entry.buffer].data) for entry in model.metadata}
+
+
+@pytest.mark.parametrize("precision", ["float16", "dynamic"])
+def test_float16_is_computed_in_float16_unless_it_is_only_stored(
+    precision: str, small_checkpoint: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    computed = convert(small_checkpoint, tmp_path, to="tflite", precision=precision)
+    stored = convert(small_checkpoint, tmp_path / "2", to="tflite", precision=precision, fp16_storage_only=True)
+    entries = [metadata_of(made.path.read_bytes()).get("reduced_precision_support") for made in (computed, stored)]
+    assert entries == [b"fp16accfp16", None]
+    assert [made.card.to_dict()["compute"] for made in (computed, stored)] == ["float16", "float32"]
+    assert open_session(computed.path).card == computed.card
+    assert computed.card.arithmetic == f"{precision}, computed in float16 where the processor can"
+    assert stored.card.arithmetic == f"{precision}, computed in float32"
+    others = (convert(small_checkpoint, tmp_path, to=to) for to in ("onnx", "tflite"))
+    assert all("compute" not in made.card.to_dict() for made in others)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fp16_storage_only": True}, "fp16_storage_only is for TFLite float16 and dynamic, not for to='onnx'"),
+        ({"to": "tflite", "fp16_storage_only": True}, "not for to='tflite', precision='float32'"),
+        ({"to": "tflite", "precision": "float16", "weights_below": 9}, "weights_below is for TFLite dynamic"),
+        ({"to": "tflite", "precision": "dynamic", "weights_below": 0}, "weights_below=0 is no number of bytes"),
+        ({"to": "tflite", "precision": "dynamic", "weights_below": 9}, "the file cannot be smaller than"),
+    ],
+)
+def test_options_of_small_weights(
+    options: dict[str, Any], message: str, small_checkpoint: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    with pytest.raises(OptionError, match=message):
+        convert(small_checkpoint, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_as_few_int8_weights_as_the_size_takes(keras2: ModuleType, tmp_path: Path) -> None:
+    """Between all in int8 and none, every size is met, with fewer kernels the larger it is."""
+    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("onnxruntime")
+    source = keras2.ghostface(blocks=[0, 1, 2, 3], size=32, width=2.0).save(tmp_path / "face.h5")
+
+    def made(**options: Any) -> tuple[int, set[str]]:
+        result = convert(source, tmp_path, to="tflite", **options)
+        tensors = inspect_tflite(result.path.read_bytes()).tensors
+        return result.size, {item.name for item in tensors if item.stored and item.dtype == "int8"}
+
+    half, none = made(precision="float16")
+    least, every = made(precision="dynamic")
+    assert not none
+    assert least < half
+    sizes = np.linspace(half, least, 4).astype(int).tolist()
+    chosen = [made(precision="dynamic", weights_below=size) for size in sizes]
+    assert all(found <= size for (found, _), size in zip(chosen, sizes))
+    for (_, fewer), (_, more) in zip(chosen, chosen[1:]):
+        assert fewer < more
+    assert chosen[-1] == (least, every)
+
+
+@pytest.mark.parametrize("precision", ["float16", "dynamic"])
+def test_numbers_too_large_for_float16(precision: str, keras2: ModuleType, tmp_path: Path) -> None:
+    """A checkpoint that has them inside is rescaled; one that has them in its embedding is refused, by name."""
+    pytest.importorskip("ai_edge_litert")
+    h5py = pytest.importorskip("h5py")
+    source = keras2.ghostface(blocks=[0, 1, 2, 3], size=32).save(tmp_path / "face.h5")
+
+    def multiply(layer: str, **factors: float) -> None:
+        with h5py.File(source, "r+") as file:
+            names: list[str] = []
+            file.visit(names.append)
+            for weight, factor in factors.items():
+                (name,) = (name for name in names if name.endswith(f"/{layer}/{weight}:0"))
+                file[name][...] *= np.float32(factor)
+
+    pictures = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
+    wanted = interpret(read_keras_h5(source.read_bytes(), "face"), pictures)["embedding"]
+    with h5py.File(source) as file:
+        layers = [name for name in file["model_weights"] if name.startswith("batchnormalization")]
+    last = max(layers, key=lambda name: int(name.rpartition("_")[2] if name[-1].isdigit() else 0))
+    multiply(last, gamma=3e4, beta=3e4)
+    multiply("GDC_dw", depthwise_kernel=1 / 3e4)
+    made = convert(source, tmp_path, to="tflite", precision=precision)
+    (note,) = (note for note in made.notes if note.startswith("Rescaled for float16 arithmetic"))
+    assert last in note
+    found = open_session(made.path).run(pictures)[0]
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
+    assert ((found * wanted).sum(axis=1) / lengths).min() > {"float16": 0.99999, "dynamic": 0.99}[precision]
+    multiply("pre_embedding", gamma=1e4)
+    with pytest.raises(ConversionError, match=r"the tensor 'GDC_conv' reaches .* cannot be rescaled"):
+        convert(source, tmp_path / "refused", to="tflite", precision=precision)
+    assert not (tmp_path / "refused").exists()
+    convert(source, tmp_path / "stored", to="tflite", precision=precision, fp16_storage_only=True)

@@ -20,6 +20,7 @@ from ghostface_edge.converters.graph import (
     Graph,
     HardSigmoid,
     Input,
+    Maximum,
     MaxPool,
     Mul,
     Node,
@@ -74,6 +75,12 @@ PIXELS = np.array([[[[-2.0, 1.0], [0.0, 3.0]], [[4.0, -1.0], [2.0, 5.0]]]])
 )
 def test_operations_by_hand(node: Node, expected: list[object]) -> None:
     np.testing.assert_allclose(run(node, PIXELS)[0], np.array(expected), rtol=1e-12, atol=1e-12)
+
+
+def test_maximum_by_hand() -> None:
+    nodes = (Scale("s", ("x",), f32(-1, 2)), Maximum("y", ("s", "x")))
+    graph = Graph((Input("x", (), 2, 2, 2), *nodes), ("y",))
+    np.testing.assert_array_equal(interpret(graph, PIXELS)["y"][0], [[[2, 2], [0, 6]], [[4, -1], [2, 10]]])
 
 
 def test_sigmoid_at_known_points_and_far_out() -> None:

@@ -59,7 +59,7 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def test_float_tflite_loses_nothing_anywhere(small_checkpoint_graph: Graph, card: Card) -> None:
-    prepared = prepare_float(small_checkpoint_graph, "tflite")
+    prepared = prepare_float(small_checkpoint_graph, "tflite", "float32")
     data = write_tflite(prepared.graph, card())
     report = judged(data, card(), small_checkpoint_graph, prepared, gate=Gate(0.999999, 0.99999))
     assert report.parity is not None
@@ -97,7 +97,7 @@ def test_integers_are_measured_as_they_run(small_checkpoint_graph: Graph, card: 
 
 
 def test_nothing_is_looked_into_where_nothing_is_learnt(small_checkpoint_graph: Graph, card: Card) -> None:
-    prepared = prepare_float(small_checkpoint_graph, "tflite")
+    prepared = prepare_float(small_checkpoint_graph, "tflite", "float32")
     data = write_tflite(prepared.graph, card())
     report = judged(data, card(), small_checkpoint_graph, prepared, inside=False)
     assert (report.tensors, report.operators, report.partitions) == ((), (), None)
@@ -107,7 +107,7 @@ def test_nothing_is_looked_into_where_nothing_is_learnt(small_checkpoint_graph: 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_onnx_of_either_layout(layout: str, small_checkpoint_graph: Graph, card: Card) -> None:
     whole = card(input_layout=layout)
-    prepared = prepare_float(small_checkpoint_graph, "onnx")
+    prepared = prepare_float(small_checkpoint_graph, "onnx", "float32")
     data = write_card(write_onnx(prepared.graph, "tests", layout=layout), whole)
     report = judged(data, whole, small_checkpoint_graph, prepared)
     assert report.parity is not None
@@ -119,7 +119,7 @@ def test_another_network_is_told_apart(small_checkpoint_graph: Graph, card: Card
     from ghostface_edge.converters.keras_h5 import read_keras_h5
 
     path = keras2.ghostface(blocks=[0, 1, 2, 3], seed=9).save(tmp_path / "other.h5", "embedding")
-    prepared = prepare_float(read_keras_h5(path.read_bytes(), "other"), "tflite")
+    prepared = prepare_float(read_keras_h5(path.read_bytes(), "other"), "tflite", "float32")
     report = judged(
         write_tflite(prepared.graph, card()), card(), small_checkpoint_graph, prepared, gate=Gate(0.99, 0.9)
     )
@@ -140,7 +140,7 @@ def test_the_float_side_with_and_without_onnx_runtime(
 
 
 def test_a_file_that_no_runtime_takes(small_checkpoint_graph: Graph, card: Card) -> None:
-    prepared = prepare_float(small_checkpoint_graph, "tflite")
+    prepared = prepare_float(small_checkpoint_graph, "tflite", "float32")
     data = write_tflite(prepared.graph, card())
     with pytest.raises(ModelError, match="small"):
         judged(data[: len(data) // 2], card(), small_checkpoint_graph, prepared)
@@ -151,9 +151,9 @@ def test_embeddings_whose_squares_are_beyond_float32(small_checkpoint_graph: Gra
     last = small_checkpoint_graph.nodes[-1]
     grown = replace(last, **{name: last.weights()[name] * np.float32(1e30) for name in ("gamma", "beta")})
     graph = Graph((*small_checkpoint_graph.nodes[:-1], grown), small_checkpoint_graph.outputs)
-    made = prepare_float(graph, "tflite")
+    made = prepare_float(graph, "tflite", "float32")
     report = judged(write_tflite(made.graph, card()), card(), graph, made)
-    plain = prepare_float(small_checkpoint_graph, "tflite")
+    plain = prepare_float(small_checkpoint_graph, "tflite", "float32")
     before = judged(write_tflite(plain.graph, card()), card(), small_checkpoint_graph, plain)
     assert np.abs(embeddings_of(write_tflite(made.graph, card()), "grown", CROPS)).max() > 1e28
     np.testing.assert_allclose(report.similarities, before.similarities, atol=1e-4)
