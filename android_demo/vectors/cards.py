@@ -35,6 +35,9 @@ CHANGES: dict[str, tuple[str, ...]] = {
     '"network.py"': ("null", '"","url":"x"'),
     '"size":1': tuple(f'"size":{value}' for value in (*COUNTS, "0", "1e2", "4503599627370497")),
     '"alignment":"arcface-112",': ("", '"alignment":"",', '"alignment":"eyes-only",', '"alignment":7,'),
+    '"architecture"': tuple(
+        f'"compute":{value},"architecture"' for value in ('""', '"float16"', '"float32"', '"int8"', "null", "16")
+    ),
     '"embedding_size":32,': ("", *(f'"embedding_size":{value},' for value in (*COUNTS, "0"))),
     '"fmr":0.01': tuple(f'"fmr":{value}' for value in (*NUMBERS, "0", "1", "-0.5", "0.0", "1e-7")),
     '"similarity":0.75': tuple(f'"similarity":{value}' for value in (*NUMBERS, "1.01", "-1.01", "-1", "1")),
@@ -70,9 +73,10 @@ def vectors() -> dict[str, Any]:
     """Cards and their fields or faults; thresholds, found and not."""
     card = network.card("float32")
     text = card.to_json()
+    half = replace(card, precision="float16", compute="float16")
     return {
         "card": text,
-        "good": [item.to_dict() for item in (card, network.card("int8", "NCHW"), _detector(card))],
+        "good": [item.to_dict() for item in (card, network.card("int8", "NCHW"), _detector(card), half)],
         "changes": [
             {"old": old, "new": new, **_fault(partial(ModelCard.from_json, _replaced(text, old, new)))}
             for old, changes in CHANGES.items()

@@ -96,7 +96,7 @@ def generate(folder: Path) -> None:
     card = replace(network.card("float32"), architecture=FULL_SIZE, model_id="random-1", embedding_size=512)
     pictures = input_tensor(network.crops(8, seed=5), card.input)
     forms = {
-        "float32": prepare_float(checkpoint, "onnx"),
+        "float32": prepare_float(checkpoint, "onnx", "float32"),
         "int8": prepare_naive(checkpoint, "int8", pictures, picture_affine(card.input)),
     }
     result: dict[str, Any] = {"crops": [picture(crop) for crop in crops], "networks": []}

@@ -38,7 +38,7 @@ def spec(mean: float, scale: float) -> InputSpec:
 
 def test_float_keeps_the_function(small_checkpoint_graph: Graph, assert_same: Callable[..., None]) -> None:
     for to, prelu, native in (("onnx", None, False), ("tflite", None, True), ("onnx", "native", True)):
-        prepared = prepare_float(small_checkpoint_graph, to, prelu)
+        prepared = prepare_float(small_checkpoint_graph, to, "float32", prelu)
         shapes = prepared.graph.shapes()
         maps = [shapes[node.name] for node in prepared.graph.nodes if isinstance(node, PRelu)]
         assert any(shape[:2] != (1, 1) for shape in maps) == native  # on vectors one operator is always best

@@ -27,10 +27,12 @@ public final class ModelCard {
     private static final List<String> KINDS = Arrays.asList("embedder", "detector");
     private static final List<String> LAYOUTS = Arrays.asList("NHWC", "NCHW");
     private static final List<String> COLOUR_ORDERS = Arrays.asList("RGB", "BGR");
+    private static final List<String> COMPUTES = Arrays.asList("float16", "float32");
     private static final String ARCFACE_ALIGNMENT = "arcface-112";
 
     private static final List<String> TEXTS = Arrays.asList(
-            "kind", "model_id", "name", "architecture", "precision", "converter", "licence", "alignment");
+            "kind", "model_id", "name", "architecture", "precision", "converter", "licence", "alignment",
+            "compute");
     private static final List<String> MEASURED = Arrays.asList(
             "fmr", "similarity", "detector", "fnmr", "impostor_pairs", "genuine_pairs", "dataset");
     private static final List<String> PERHAPS_MEASURED =
@@ -67,6 +69,11 @@ public final class ModelCard {
     public final int embeddingSize;
     /** Measured decision thresholds, per detector and FMR. */
     public final List<Threshold> thresholds;
+    /**
+     * Arithmetic that a file with float16 weights allows: {@code float16} where the processor has it (elsewhere
+     * float32), or {@code float32}; empty where the precision says it all.
+     */
+    public final String compute;
 
     /** Fields are checked in the order of {@code _validate} in Python, so that both name the same fault first. */
     private ModelCard(JsonObject card) {
@@ -76,6 +83,7 @@ public final class ModelCard {
         kind = chosen(card, "kind", KINDS);
         modelId = card.get("model_id").getAsString();
         require(!modelId.isEmpty(), "model_id is empty");
+        compute = card.get("compute").getAsString().isEmpty() ? "" : chosen(card, "compute", COMPUTES);
         name = card.get("name").getAsString();
         architecture = card.get("architecture").getAsString();
         precision = card.get("precision").getAsString();
@@ -127,9 +135,11 @@ public final class ModelCard {
         requireFields(card, "the card",
                 Arrays.asList("kind", "model_id", "name", "architecture", "precision", "input", "source", "converter",
                         "licence", "thresholds"),
-                Arrays.asList("alignment", "embedding_size"));
-        if (!card.has("alignment")) {
-            card.addProperty("alignment", "");
+                Arrays.asList("alignment", "embedding_size", "compute"));
+        for (String field : Arrays.asList("alignment", "compute")) {
+            if (!card.has(field)) {
+                card.addProperty(field, "");
+            }
         }
         if (!card.has("embedding_size")) {
             card.addProperty("embedding_size", 0);

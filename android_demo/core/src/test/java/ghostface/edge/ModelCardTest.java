@@ -34,6 +34,7 @@ class ModelCardTest {
             assertEquals(expected.get("converter").getAsString(), card.converter);
             assertEquals(expected.get("licence").getAsString(), card.licence);
             assertEquals(expected.get("alignment").getAsString(), card.alignment);
+            assertEquals(expected.has("compute") ? expected.get("compute").getAsString() : "", card.compute);
             assertEquals(expected.get("embedding_size").getAsInt(), card.embeddingSize);
             JsonObject input = expected.getAsJsonObject("input");
             assertEquals(input.get("height").isJsonNull() ? null : input.get("height").getAsInt(), card.input.height);
