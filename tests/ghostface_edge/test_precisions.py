@@ -35,11 +35,11 @@ def test_the_same_person_comes_first(engines: dict[str, FaceEngine], shared: Pat
     """Everybody on every photo is enrolled in float32, then searched for at each precision."""
     photos = sorted((shared / "photos").glob("*.jpg"))
     plain = engines["float32"]
-    found = {photo: plain.faces(photo) for photo in photos}
+    found = {photo: plain.detect(photo) for photo in photos}
     assert sum(map(len, found.values())) > 10
     with Gallery.open(tmp_path / "people.db", model=plain.model) as gallery:
         for photo, faces in found.items():
-            for number, face in enumerate(faces):
+            for number, face in enumerate(plain.embed(photo, faces)):
                 gallery.enroll(f"{photo.stem} {number}", face)
         for precision in OTHERS:
             for photo, faces in found.items():
