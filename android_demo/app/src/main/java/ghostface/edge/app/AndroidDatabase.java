@@ -82,13 +82,20 @@ public final class AndroidDatabase implements Database {
     @Override
     public <T> T transaction(Supplier<T> work) {
         begin();
+        T result;
         try {
-            T result = work.get();
+            result = work.get();
             database.setTransactionSuccessful();
-            return result;
-        } finally {
-            end();
+        } catch (RuntimeException | Error error) {
+            try {
+                end();
+            } catch (DatabaseException second) {  // where the disk is full, SQLite rolled back already
+                error.addSuppressed(second);
+            }
+            throw error;
         }
+        end();
+        return result;
     }
 
     private void begin() {

@@ -17,7 +17,6 @@ import ghostface.edge.FaceImage;
 import ghostface.edge.benchmark.Row;
 import ghostface.edge.benchmark.Run;
 import ghostface.edge.benchmark.Summary;
-import ghostface.edge.errors.GhostFaceException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -196,15 +195,24 @@ public final class BenchmarkActivity extends ScreenActivity {
             Toast.makeText(this, R.string.no_results, Toast.LENGTH_LONG).show();
             return;
         }
-        try (OutputStream stream = getContentResolver().openOutputStream(target, "wt")) {
+        Context context = getApplicationContext();
+        engines().after(() -> {  // the place may be on a network
+            String words = write(context, target, run);
+            engines().onMain(() -> Toast.makeText(context, words, Toast.LENGTH_LONG).show());
+        });
+    }
+
+    /** What there is to say about it. */
+    private static String write(Context context, Uri target, Run run) {
+        try (OutputStream stream = context.getContentResolver().openOutputStream(target, "wt")) {
             if (stream == null) {
                 throw new IOException("its provider does not answer");
             }
             stream.write(run.toJson().getBytes(StandardCharsets.UTF_8));
-            Toast.makeText(this, R.string.saved, Toast.LENGTH_SHORT).show();
-        } catch (IOException | SecurityException | GhostFaceException error) {
-            Toast.makeText(this, getString(R.string.not_saved, error.getMessage()), Toast.LENGTH_LONG).show();
+        } catch (IOException | RuntimeException error) {  // RuntimeException: of another app, which may throw anything
+            return context.getString(R.string.not_saved, error.getMessage());
         }
+        return context.getString(R.string.saved);
     }
 
     private void share() {

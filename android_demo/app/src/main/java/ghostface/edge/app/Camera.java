@@ -30,7 +30,7 @@ final class Camera {
         /** A frame, on the camera's thread; whoever gets it closes it. */
         void frame(Image image);
 
-        /** There will be no frames, or no more; the camera is closed. */
+        /** There will be no frames, or no more; the camera is closed right after. */
         void failed(CameraProblem problem);
     }
 
@@ -164,6 +164,8 @@ final class Camera {
             fail(problem(error));
         } catch (SecurityException error) {
             fail(CameraProblem.NOT_ALLOWED);
+        } catch (IllegalArgumentException error) {
+            fail(CameraProblem.FAILED);  // an external camera was unplugged since it was chosen
         }
     }
 
@@ -204,8 +206,8 @@ final class Camera {
 
     private void fail(CameraProblem problem) {
         if (!closed) {
+            listener.failed(problem);  // first: it stops taking frames, whose memory closing frees
             close();
-            listener.failed(problem);
         }
     }
 

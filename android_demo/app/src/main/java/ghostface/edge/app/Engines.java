@@ -99,14 +99,18 @@ public final class Engines {
         this.main = main;
     }
 
-    /** Follow the state, and open the models if nobody has. */
-    public void watch(Watcher watcher) {
-        watchers.add(watcher);
+    /** Open the models if nobody has; before {@link #run}. */
+    public void open() {
         if (!asked) {
             reopen();
-        } else {
-            watcher.changed(state);
         }
+    }
+
+    /** Follow the state, and open the models if nobody has. */
+    public void watch(Watcher watcher) {
+        open();
+        watchers.add(watcher);
+        watcher.changed(state);
     }
 
     public void unwatch(Watcher watcher) {

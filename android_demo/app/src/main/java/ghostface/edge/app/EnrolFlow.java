@@ -64,7 +64,7 @@ public final class EnrolFlow {
     /** Enrol the chosen face; what goes wrong leaves the photo where it is. */
     public void enrol(String name) {
         State now = state.get();
-        if (!now.ready()) {
+        if (!now.ready() || now.enrolled != null) {
             return;
         }
         FoundFaces found = now.found;

@@ -34,7 +34,12 @@ public final class Photos {
     public static FaceImage read(ContentResolver resolver, Uri uri) {
         String name = uri.getLastPathSegment() == null ? "photo" : uri.getLastPathSegment();
         return read(() -> {
-            InputStream stream = resolver.openInputStream(uri);
+            InputStream stream;
+            try {
+                stream = resolver.openInputStream(uri);
+            } catch (RuntimeException error) {  // of another app, which may throw anything
+                throw new IOException(error);
+            }
             if (stream == null) {
                 throw new FileNotFoundException("its provider does not answer");
             }

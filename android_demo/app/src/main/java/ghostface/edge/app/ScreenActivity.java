@@ -22,6 +22,7 @@ abstract class ScreenActivity extends Activity implements Engines.Watcher {
     protected void onCreate(Bundle saved) {
         super.onCreate(saved);
         engines = ((FaceApp) getApplication()).engines();
+        engines.open();  // a screen of a process that was started anew reads its photo at once
     }
 
     final Engines engines() {

@@ -7,6 +7,7 @@ import ghostface.edge.runtime.ModelFile;
 import ghostface.edge.runtime.Session;
 import ghostface.edge.runtime.Sessions;
 import ghostface.edge.runtime.Tensor;
+import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -37,7 +38,8 @@ public final class TfliteSession implements Session {
         this.file = file;
         this.threads = Sessions.checkThreads(threads);
         this.model = ByteBuffer.allocateDirect(file.bytes().length).order(ByteOrder.nativeOrder());
-        model.put(file.bytes()).rewind();
+        model.put(file.bytes());
+        rewind(model);
         try {
             Interpreter first = create();
             int[] shape = first.getInputTensor(0).shape();
@@ -53,8 +55,8 @@ public final class TfliteSession implements Session {
             close();
             throw new ModelFileException("TensorFlow Lite cannot load " + file.name + ": " + error.getMessage(), error);
         } catch (UnsatisfiedLinkError error) {
-            throw new ModelFileException("TensorFlow Lite has no binary for this processor ("
-                    + System.getProperty("os.arch") + "): use a phone with an ARM processor", error);
+            throw new ModelFileException("TensorFlow Lite does not run on this phone (" + System.getProperty("os.arch")
+                    + "): it needs an ARM processor, and memory pages of 4 KB: " + error.getMessage(), error);
         }
     }
 
@@ -127,14 +129,15 @@ public final class TfliteSession implements Session {
                 results[i] = new float[batch * outputs[i].capacity()];
             }
             for (int row = 0; row < batch; row++) {
-                picture.clear();
-                picture.put(input.values, row * size, size).rewind();
+                rewind(picture);
+                picture.put(input.values, row * size, size);
+                rewind(picture);
                 for (FloatBuffer output : outputs) {
-                    output.clear();
+                    rewind(output);
                 }
                 interpreter.runForMultipleInputsOutputs(new Object[] {picture}, places);
                 for (int i = 0; i < outputs.length; i++) {
-                    outputs[i].rewind();
+                    rewind(outputs[i]);
                     outputs[i].get(results[i], row * outputs[i].capacity(), outputs[i].capacity());
                 }
             }
@@ -146,7 +149,10 @@ public final class TfliteSession implements Session {
             }
             return tensors;
         } catch (IllegalArgumentException | IllegalStateException error) {
-            ready.remove(key).close();  // in what state it is, nobody knows
+            Interpreter broken = ready.remove(key);  // in what state it is, nobody knows
+            if (broken != null) {
+                broken.close();
+            }
             throw new InferenceException("TensorFlow Lite failed on " + file.name + ": " + error.getMessage(), error);
         }
     }
@@ -164,6 +170,11 @@ public final class TfliteSession implements Session {
             found.allocateTensors();
         }
         return found;
+    }
+
+    /** As any buffer: in newer Android each kind has a {@code rewind} of its own, which Android 8 does not know. */
+    private static void rewind(Buffer buffer) {
+        buffer.rewind();
     }
 
     private static FloatBuffer floats(int count) {

@@ -10,6 +10,7 @@ import ghostface.edge.Verification;
 public final class VerifyActivity extends ScreenActivity {
     private static final int[] PHOTOS = {R.id.photo_a, R.id.photo_b};
     private static final int[] BUTTONS = {R.id.choose_a, R.id.choose_b};
+    private static final int[] NEXT = {R.id.next_a, R.id.next_b};
     private static final int[] HINTS = {R.id.hint_a, R.id.hint_b};
     private static final String[] URIS = {"photo a", "photo b"};
 
@@ -29,6 +30,7 @@ public final class VerifyActivity extends ScreenActivity {
         for (int i = 0; i < PHOTOS.length; i++) {
             int side = i;
             findViewById(BUTTONS[i]).setOnClickListener(view -> PhotoPicker.pick(this, side));
+            findViewById(NEXT[i]).setOnClickListener(view -> nextFace(side));
             FaceView photo = findViewById(PHOTOS[i]);
             photo.setOnMarkTapped(face -> flow.choose(side, face));
             photo.setContentDescription(getString(R.string.no_photo));
@@ -42,6 +44,14 @@ public final class VerifyActivity extends ScreenActivity {
     private void open(int side, Uri photo) {
         uris[side] = photo;
         flow.open(side, PhotoPicker.photo(this, photo));
+    }
+
+    /** What a tap on a face does, for those who cannot see it. */
+    private void nextFace(int side) {
+        FoundFaces found = flow.state().get().slot(side).found;
+        if (found != null && !found.faces.isEmpty()) {
+            flow.choose(side, (found.chosen + 1) % found.faces.size());
+        }
     }
 
     @Override
@@ -93,6 +103,7 @@ public final class VerifyActivity extends ScreenActivity {
                 FacePhotos.show(findViewById(PHOTOS[i]), slot.found);
             }
             text(HINTS[i], hint(slot));
+            visible(NEXT[i], slot.found != null && slot.found.faces.size() > 1);
         }
         visible(R.id.verify_hint, state.result == null && state.problem == null);
         visible(R.id.result, state.result != null || state.problem != null);

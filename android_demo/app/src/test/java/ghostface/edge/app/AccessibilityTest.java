@@ -15,7 +15,7 @@ import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.Shadows;
 
-/** Everything that can be touched is named and large enough, on every screen. */
+/** Everything that can be touched is named and large enough, and no text is cut, on every screen. */
 @RunWith(RobolectricTestRunner.class)
 public class AccessibilityTest {
     /** Android's guide, "Make apps more accessible": the least side of a touch target, in dp. */
@@ -57,6 +57,18 @@ public class AccessibilityTest {
         check(BenchmarkActivity.class, 5);
     }
 
+    /** What Android 14 offers at most. */
+    @Test
+    public void textOfTwiceTheSizeIsNotCut() throws Exception {
+        RuntimeEnvironment.setFontScale(2);
+        check(LiveActivity.class, 5);
+        check(EnrolActivity.class, 4);
+        check(VerifyActivity.class, 3);
+        check(PeopleActivity.class, 2);
+        check(SettingsActivity.class, 9);
+        check(BenchmarkActivity.class, 5);
+    }
+
     /** @param least number of things to touch; fewer would mean that the screen was not looked at */
     private static void check(Class<? extends ScreenActivity> type, int least) throws Exception {
         Activity screen = Robolectric.buildActivity(type).setup().get();
@@ -83,6 +95,11 @@ public class AccessibilityTest {
             }
             assertTrue(what + " has no name", name != null && name.length() > 0);
             count++;
+        }
+        if (view instanceof TextView && ((TextView) view).getLayout() != null) {
+            TextView text = (TextView) view;
+            int needed = text.getCompoundPaddingTop() + text.getLayout().getHeight() + text.getCompoundPaddingBottom();
+            assertTrue("\"" + text.getText() + "\" is cut", text.getHeight() >= needed);
         }
         if (view instanceof ViewGroup) {
             for (int i = 0; i < ((ViewGroup) view).getChildCount(); i++) {

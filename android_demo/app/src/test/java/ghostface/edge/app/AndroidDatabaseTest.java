@@ -168,6 +168,28 @@ public class AndroidDatabaseTest {
         }
     }
 
+    /** SQLite then rolls back by itself, and a second time is an error that must not hide the first. */
+    @Test
+    public void aFullDiskIsToldAsSuchAndChangesNothing() throws Exception {
+        Files.createFile(file.toPath());
+        try (ghostface.edge.Database database = AndroidDatabase.open(file.getPath())) {
+            database.execute("CREATE TABLE t (a BLOB)");
+            database.query("PRAGMA max_page_count = 4", row -> {});
+            DatabaseException error = assertThrows(DatabaseException.class, () -> database.transaction(() -> {
+                database.execute("INSERT INTO t VALUES (?)", new byte[100]);
+                database.execute("INSERT INTO t VALUES (?)", new byte[100_000]);
+                return null;
+            }));
+            assertTrue(error.getMessage(), error.getMessage().contains("full"));
+            database.query("SELECT count(*) FROM t", row -> assertEquals(0L, row[0]));
+            database.transaction(() -> {
+                database.execute("INSERT INTO t VALUES (?)", new byte[100]);
+                return null;
+            });
+            database.query("SELECT count(*) FROM t", row -> assertEquals(1L, row[0]));
+        }
+    }
+
     private Gallery open() {
         return Gallery.open(file.getPath(), MODEL, AndroidDatabase::open);
     }

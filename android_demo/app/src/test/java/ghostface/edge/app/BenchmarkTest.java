@@ -26,6 +26,7 @@ import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.android.controller.ActivityController;
 import org.robolectric.shadows.ShadowActivity;
+import org.robolectric.shadows.ShadowToast;
 
 /** The benchmark screen, on real networks; that Python reads its file is tested beside Python's. */
 @RunWith(RobolectricTestRunner.class)
@@ -72,6 +73,7 @@ public class BenchmarkTest {
         assertEquals(Intent.ACTION_CREATE_DOCUMENT, asked.getAction());
         assertTrue(asked.getStringExtra(Intent.EXTRA_TITLE).matches("pipeline-[a-z0-9-]+-\\d{4}-\\d\\d-\\d\\d\\.json"));
         shadow.receiveResult(asked, Activity.RESULT_OK, new Intent().setData(uri));
+        Screens.await("it is written", () -> "Saved".equals(ShadowToast.getTextOfLatestToast()));
         JsonObject file = JsonParser.parseString(saved.toString("UTF-8")).getAsJsonObject();
         assertEquals("pipeline", file.get("kind").getAsString());
         assertEquals(5, file.getAsJsonArray("rows").size());

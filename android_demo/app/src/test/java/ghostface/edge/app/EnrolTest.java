@@ -10,6 +10,8 @@ import android.database.Cursor;
 import android.database.sqlite.SQLiteDatabase;
 import android.graphics.Bitmap;
 import android.graphics.Color;
+import android.os.Bundle;
+import android.view.inputmethod.EditorInfo;
 import android.widget.EditText;
 import android.widget.ListView;
 import com.google.gson.JsonArray;
@@ -57,6 +59,8 @@ public class EnrolTest {
         Screens.click(screen, R.id.enrol);
         Screens.awaitText(screen, R.id.hint, "Ada is enrolled.");
         assertFalse("the same face twice", screen.findViewById(R.id.enrol).isEnabled());
+        ((EditText) screen.findViewById(R.id.name)).onEditorAction(EditorInfo.IME_ACTION_DONE);  // nor by the keyboard
+        assertEquals("Ada is enrolled.", Screens.text(screen, R.id.hint));
 
         float[] stored = storedEmbedding();
         JsonArray faces = expected().getAsJsonArray("faces");
@@ -98,6 +102,18 @@ public class EnrolTest {
         Screenshot.take(turned, "enrol-land");
         Screens.click(turned, R.id.enrol);
         Screens.awaitText(turned, R.id.hint, "Grace is enrolled.");
+    }
+
+    /** Android may end the process in the background; the screen is then the first that asks for the models. */
+    @Test
+    public void aNewProcessReadsThePhotoOfBeforeAgain() throws Exception {
+        Bundle saved = new Bundle();
+        PhotoPicker.save(saved, "photo", Screens.people());
+        TestApp app = (TestApp) RuntimeEnvironment.getApplication();
+        app.onTerminate();
+        app.onCreate();
+        EnrolActivity anew = Robolectric.buildActivity(EnrolActivity.class).setup(saved).get();
+        Screens.awaitText(anew, R.id.hint, "3 faces found");
     }
 
     @Test

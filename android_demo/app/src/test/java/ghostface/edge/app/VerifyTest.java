@@ -52,6 +52,11 @@ public class VerifyTest {
         FaceView photo = screen.findViewById(R.id.photo_b);
         Screens.tap(photo, new Fit(900, 420, photo.getWidth(), photo.getHeight(), false), 735, 220);
         Screens.awaitText(screen, R.id.hint_b, "face 3 is chosen");
+        Screens.click(screen, R.id.next_b);  // without seeing the photo
+        Screens.awaitText(screen, R.id.hint_b, "face 1 is chosen");
+        Screens.click(screen, R.id.next_b);
+        Screens.click(screen, R.id.next_b);
+        Screens.awaitText(screen, R.id.hint_b, "face 3 is chosen");
         JsonArray faces = EnrolTest.expected().getAsJsonArray("faces");
         double similarity = Matching.cosine(
                 EnrolTest.floats(faces.get(0).getAsJsonArray()), EnrolTest.floats(faces.get(2).getAsJsonArray()));
