@@ -86,7 +86,8 @@ def bilinear(pixels: Pixels, matrix: FloatArray, size: int) -> Pixels:
 
 def _fused(a: Any, b: Any, c: Any) -> NDArray[np.float32]:
     """The multiply-add of a CPU: a * b + c, rounded once."""
-    return np.asarray(np.float64(a) * b + c, np.float32)
+    # Not np.float64(a) * b: of a number and a float32 array, NumPy 1 computes the product in float32.
+    return np.asarray(np.multiply(a, b, dtype=np.float64) + c, np.float32)
 
 
 @contextmanager
