@@ -17,6 +17,7 @@ import ghostface.edge.errors.UnknownPersonException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.Connection;
@@ -54,7 +55,12 @@ class GalleryTest {
 
     @BeforeEach
     void chooseFile() {
-        path = folder.resolve("people ?#%20 é.db").toString();
+        String odd = "people ?#%20";
+        try {
+            path = folder.resolve(odd + " é.db").toString();
+        } catch (InvalidPathException error) {  // file names of the POSIX locale are ASCII
+            path = folder.resolve(odd + ".db").toString();
+        }
     }
 
     private Gallery open() {
