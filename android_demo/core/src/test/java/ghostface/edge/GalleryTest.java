@@ -277,12 +277,12 @@ class GalleryTest {
         @Test
         void byHand() {
             try (Gallery gallery = open()) {
-                gallery.enroll("ada", unit(0, 1), unit(3, 4)); // 0 and 0.6
+                gallery.enroll("ada", unit(0, 1), unit(3, 4), unit(3, 4)); // 0 and 0.6, of which the first counts
                 gallery.enroll("bob", unit(4, 3)); // 0.8
                 gallery.enroll("eve", unit(-1, 0)); // -1
                 List<Match> found = gallery.search(unit(1, 0), 5, 0.6);
                 assertEquals(List.of("bob", "ada", "eve"), names(found));
-                long[] ids = {3, 2, 4};
+                long[] ids = {4, 2, 5};
                 double[] similarities = {0.8, 0.6, -1};
                 for (int place = 0; place < 3; place++) {
                     Match match = found.get(place);
