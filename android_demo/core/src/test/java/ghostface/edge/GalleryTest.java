@@ -32,6 +32,7 @@ import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.BeforeEach;
@@ -123,6 +124,35 @@ class GalleryTest {
                 statement.execute(text);
             }
         }
+    }
+
+    /** Opens databases that tell of each question before they put it. */
+    private static Database.Opener watched(Consumer<String> watcher) {
+        return file -> {
+            Database database = JdbcDatabase.open(file);
+            return new Database() {
+                @Override
+                public void execute(String sql, Object... values) {
+                    database.execute(sql, values);
+                }
+
+                @Override
+                public void query(String sql, RowHandler rows, String... values) {
+                    watcher.accept(sql);
+                    database.query(sql, rows, values);
+                }
+
+                @Override
+                public <T> T transaction(Supplier<T> work) {
+                    return database.transaction(work);
+                }
+
+                @Override
+                public void close() {
+                    database.close();
+                }
+            };
+        };
     }
 
     private static void assertMessage(String part, Throwable error) {
@@ -343,31 +373,7 @@ class GalleryTest {
         @Test
         void nothingIsReadAgainWithoutAWrite() {
             int[] reads = {0};
-            Database.Opener counting = file -> {
-                Database database = JdbcDatabase.open(file);
-                return new Database() {
-                    @Override
-                    public void execute(String sql, Object... values) {
-                        database.execute(sql, values);
-                    }
-
-                    @Override
-                    public void query(String sql, RowHandler rows, String... values) {
-                        reads[0] += sql.contains("embedding") ? 1 : 0;
-                        database.query(sql, rows, values);
-                    }
-
-                    @Override
-                    public <T> T transaction(Supplier<T> work) {
-                        return database.transaction(work);
-                    }
-
-                    @Override
-                    public void close() {
-                        database.close();
-                    }
-                };
-            };
+            Database.Opener counting = watched(sql -> reads[0] += sql.contains("embedding") ? 1 : 0);
             try (Gallery gallery = Gallery.open(path, MODEL, counting)) {
                 gallery.enroll("ada", noise(10, 64, 0));
                 gallery.search(noise(1, 64, 1)[0], 1);
@@ -376,6 +382,22 @@ class GalleryTest {
                 gallery.search(noise(1, 64, 2)[0], 1);
                 gallery.people();
                 assertEquals(before, reads[0]);
+            }
+        }
+
+        @Test
+        void somebodyWritesWhileItIsRead() {
+            boolean[] written = {false};
+            try (Gallery other = open();
+                    Gallery gallery = Gallery.open(path, MODEL, watched(sql -> {
+                        if (sql.contains("ORDER BY person.name, template.id") && !written[0]) { // after the count
+                            written[0] = true;
+                            other.enroll("bob", unit(0, 1));
+                        }
+                    }))) {
+                other.enroll("ada", unit(1, 0));
+                assertEquals(List.of("ada", "bob"), names(gallery.search(unit(1, 0), 5)));
+                assertTrue(written[0]);
             }
         }
     }
