@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+from pictures import as_java_warps
 from real import SHARED
 
 from ghostface_edge.catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
@@ -26,5 +27,6 @@ def generate(folder: Path) -> None:
     for name in (DEFAULT_DETECTOR, DEFAULT_EMBEDDER):
         path = store.resolve(name, format="onnx", precision="float32")
         shutil.copyfile(path, target / path.name)
-    faces = FaceEngine(store=store, runtime="onnx").faces(PEOPLE)
+    with as_java_warps("app"):
+        faces = FaceEngine(store=store, runtime="onnx").faces(PEOPLE)
     (target / "people.json").write_text(json.dumps({"faces": [face.embedding.tolist() for face in faces]}) + "\n")

@@ -205,5 +205,6 @@ def _main_faces() -> Iterator[dict[str, Any]]:
         yield {"width": width, "height": height, "boxes": boxes, "main": faces.index(main_face(image, faces))}
 
 
-def _list(array: NDArray[Any]) -> list[float]:
-    return [float(number) for number in array.ravel()]
+def _list(array: NDArray[np.float32]) -> list[float]:
+    """The shortest decimals that float32 reads as the same numbers."""
+    return [float(str(number)) for number in array.ravel()]

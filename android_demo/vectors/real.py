@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pictures import as_java_warps
 from PIL import Image as Picture
 
 from ghostface_edge.alignment import align
@@ -38,6 +39,11 @@ def generate(folder: Path) -> None:
         return
     folder /= "real"
     folder.mkdir()
+    with as_java_warps("real"):
+        _write(folder)
+
+
+def _write(folder: Path) -> None:
     store = ModelStore(folders=[SHARED / "models", SHARED / "detectors"])
     models = {"yunet": store.resolve("yunet", format="onnx")}
     for precision in PRECISIONS:

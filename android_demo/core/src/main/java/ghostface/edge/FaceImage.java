@@ -2,7 +2,13 @@ package ghostface.edge;
 
 import ghostface.edge.errors.ImageException;
 
-/** An upright RGB picture: 3 bytes a pixel, red first, rows from the top. */
+/**
+ * An upright RGB picture: 3 bytes a pixel, red first, rows from the top.
+ *
+ * <p>A photo of 50 million pixels takes 150 MB, as much again while {@link #upright} turns it; the numbers that
+ * {@link #ofArgb} takes are another 200 MB. Nothing else copies it. Decode such a photo at half its size or less, as
+ * the app does: {@code YuNet} looks at 1280 pixels a side at most.
+ */
 public final class FaceImage {
     public final int width;
     public final int height;

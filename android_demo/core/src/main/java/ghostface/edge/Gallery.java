@@ -33,6 +33,7 @@ import java.util.logging.Logger;
 /**
  * Who was enrolled: templates of people in one SQLite file, searched exactly. The format of the file, and what is
  * promised, are those of {@code ghostface_edge/gallery.py}: a file written there opens here, and the other way round.
+ * Exports are left to Python.
  *
  * <p>One object may be used by several threads, and one file by several processes, each with an object of its own.
  */

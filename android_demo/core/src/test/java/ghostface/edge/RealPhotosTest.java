@@ -108,7 +108,7 @@ class RealPhotosTest {
         }
     }
 
-    /** In float32 only: one grey level in one pixel of a crop is enough to move an int8 embedding to a cosine of 0.99. */
+    /** In float32 only: one grey level in one pixel of a crop may move an int8 embedding to a cosine of 0.99. */
     @Test
     void embedsPhotosAlike() {
         FaceEngine engine = engine();
