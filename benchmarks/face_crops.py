@@ -78,7 +78,7 @@ def read_face_crops(folder: str | os.PathLike[str], count: int = FACES) -> FaceC
                 crops.append(image.pixels)
             else:
                 detector = load_detector("yunet", threads=1) if detector is None else detector
-                crops.append(align(image, main_face(image, found_by(detector, image)).landmarks))
+                crops.append(align(image, main_face(image, found_by(detector, image, main=True)).landmarks))
         except (ImageError, NoFaceError, AlignmentError):
             continue  # any faces do
         if len(crops) == count:

@@ -238,7 +238,7 @@ def _read_all(root: Path, files: Sequence[str], detector: Detector | None) -> li
         if detector is None:
             return _Reading(sha256)
         try:
-            return _Reading(sha256, align(image, main_face(image, found_by(detector, image)).landmarks))
+            return _Reading(sha256, align(image, main_face(image, found_by(detector, image, main=True)).landmarks))
         except (NoFaceError, AlignmentError):
             return _Reading(sha256)
 

@@ -444,8 +444,8 @@ def test_a_second_model_uses_the_landmarks_of_the_first(
 
     source, photos = WithBlank(source.root), (*photos, blank)
     detected = []
-    original = FaceEngine.detect
-    monkeypatch.setattr(FaceEngine, "detect", lambda self, image: detected.append(1) or original(self, image))
+    original = FaceEngine.detect_main
+    monkeypatch.setattr(FaceEngine, "detect_main", lambda self, image: detected.append(1) or original(self, image))
     without = enrol(System(flip=True), source, photos)
     assert len(detected) == 13
     with EmbeddingCache.open(tmp_path / "cache") as cache:

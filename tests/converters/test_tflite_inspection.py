@@ -46,22 +46,24 @@ def test_a_float_file() -> None:
     file = inspect_tflite(write_tflite(GRAPH, CARD))
     assert [(item.kind, item.dtype, item.output, item.macs, item.partition) for item in file.operators] == [
         ("CONV_2D", "float32", "dense", 4 * 3 * 3 * 3 * 2 * 4, 0),
-        ("PRELU", "float32", "bent", 0, 0),
+        ("RESHAPE", "float32", "bent/rows", 0, 0),
+        ("PRELU", "float32", "bent/rows/prelu", 0, 0),
+        ("RESHAPE", "float32", "bent", 0, 0),
         ("DEPTHWISE_CONV_2D", "float32", "deep", 4 * 3 * 4, 0),
         ("RESHAPE", "float32", "y", 0, 0),
     ]
     assert (file.partitions, file.outside, file.macs) == (1, (), 864 + 48)
-    assert file.parameters == 72 + 4 + 4 + 48 + 4
+    assert file.parameters == 72 + 4 + 3 * 4 + 48 + 4  # slopes stand there for each of 3 pixels of a row
     assert file.macs == GRAPH.macs()
     assert {tensor.name: tensor.stored for tensor in file.tensors if tensor.stored} == {
         "dense/kernel": 4 * 72,
         "dense/bias": 16,
-        "bent/slope": 16,
+        "bent/slope": 3 * 16,
         "deep/kernel": 4 * 48,
         "deep/bias": 16,
         "y/shape": 8,
     }
-    assert (file.is_integer, file.dtypes) == (False, {"float32": 10, "int32": 1})
+    assert (file.is_integer, file.dtypes) == (False, {"float32": 12, "int32": 1})
     assert [(item.name, item.shape, item.scale) for item in (*file.inputs, *file.outputs)] == [
         ("x", (1, 6, 5, 2), None),
         ("y", (1, 4), None),
