@@ -273,7 +273,7 @@ def test_a_checkpoint_that_float16_cannot_hold(shared: Path, tmp_path: Path, be:
     found = ModelStore(tmp_path / "home", []).choose(path)
     assert (found.precision, found.advice) == ("float32", "")
     assert found.reason.startswith("there is no float16 file for LiteRT, which would suit this CPU best, and none can")
-    assert "float16 cannot hold" in found.reason
+    assert "none can be made: the tensor 'GDC_conv' reaches" in found.reason
 
 
 def test_a_source_that_cannot_be_converted_says_why(tmp_path: Path, be: Be) -> None:

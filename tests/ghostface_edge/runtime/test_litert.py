@@ -228,7 +228,7 @@ def test_every_size_is_taken_and_few_are_kept(sums):
     for height, width in sizes:
         tensor = rng.random((2, height, width, 3), np.float32)
         np.testing.assert_allclose(sums.run(tensor)[0], expected_sums(tensor), rtol=1e-4)
-        assert len(sums._idle) <= 4
+        assert len(sums._idle) <= 6
     assert [shape[1:3] for shape, _ in sums._idle][-1] == sizes[-1]
 
 
@@ -247,7 +247,7 @@ def test_threads_with_sizes_of_their_own(sums):
         results = list(pool.map(lambda tensor: sums.run(tensor)[0], tensors))
     for tensor, result in zip(tensors, results):
         np.testing.assert_allclose(result, expected_sums(tensor), rtol=1e-4)
-    assert len(sums._idle) <= 4
+    assert len(sums._idle) <= 6
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 32), (1, 32, 32, 4), (0, 32, 32, 3), (1, 0, 32, 3)])
@@ -256,7 +256,13 @@ def test_what_is_no_picture_is_refused(sums, shape):
         sums.run(np.zeros(shape, np.float32))
 
 
-def test_a_size_that_the_network_cannot_take_is_an_inference_error(sums):
+def test_a_size_that_the_network_cannot_take_is_an_inference_error(tmp_path):
+    from ghostface_edge.converters.graph import Conv, Graph, Input
+    from ghostface_edge.converters.tflite_writer import write_tflite
+
+    kernel = np.ones((30, 30, 3, 1), np.float32)  # for which 16 rows have no place
+    graph = Graph((Input("x", (), None, None, 3), Conv("y", ("x",), kernel, None)), ("y",))
+    session = opened(tmp_path, write_tflite(graph, replace(CARD, kind="detector", alignment="", embedding_size=0)))
     with pytest.raises(InferenceError, match=r"LiteRT failed on model\.tflite"):
-        sums.run(np.zeros((1, 16, 32, 3), np.float32))
-    assert sums.run(np.ones((1, 32, 32, 3), np.float32))[0].tolist() == [[[[3072.0]]]]
+        session.run(np.zeros((1, 16, 32, 3), np.float32))
+    assert np.unique(session.run(np.ones((1, 32, 32, 3), np.float32))[0]).tolist() == [2700.0]
