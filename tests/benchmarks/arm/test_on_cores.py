@@ -177,8 +177,10 @@ def test_float16_is_computed_in_float16_where_that_exists(counts: dict[tuple[str
     )
     assert half["cortex-a76"].total < 0.8 * single["cortex-a76"].total
     for older in ("cortex-a53", "cortex-a72"):
-        assert half[older].total == pytest.approx(single[older].total, rel=0.005)
         assert half[older].by_class["half_multiply"] == 0
+    # Ghost modules without a Concat save instructions but on the A53, where they cost some (docs/int8.md).
+    assert half["cortex-a72"].total < single["cortex-a72"].total
+    assert half["cortex-a53"].total < 1.03 * single["cortex-a53"].total
 
 
 def test_float16_on_a76_against_float32(machine: Emulator) -> None:
@@ -255,6 +257,7 @@ def test_the_doctor_chooses_for_every_core(machine: Emulator, real_models: Model
         assert f", {precision}: {reason}) with detector yunet, " in document["self_test"]["engine"]
 
 
+@pytest.mark.slow  # a minute and more, and the choice itself is tested without emulation
 def test_the_doctor_says_what_a_store_lacks(machine: Emulator, real_models: ModelStore, tmp_path: Path) -> None:
     """A Raspberry Pi 5 with float32 files alone."""
     (tmp_path / "converted").mkdir()
