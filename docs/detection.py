@@ -139,7 +139,7 @@ def choices(name: str, detector: Any, images: Iterator[Image]) -> None:
             others.append(image.source)
         run = short[0].run if short else None
         full = everybody[0].run
-        views["whole" if run is None or full is None or run.inputs[-1] == full.inputs[-1] else "small"] += 1
+        views["whole" if run is None or full is None or max(run.inputs) == max(full.inputs) else "small"] += 1
     say(f"| {name} | {total} | {total - len(others)} | {views['small'] / total:.1%} | {none} | {others[:5]}")
 
 
