@@ -168,7 +168,7 @@ def opencv_main_face(
         size = round(image.width * scale), round(image.height * scale)
         view = image.pixels if scale == 1 else cv2.resize(image.pixels, size, interpolation=cv2.INTER_LINEAR)
         theirs.setInputSize(size)
-        _, rows = theirs.detect(np.ascontiguousarray(view[..., ::-1]))
+        _, rows = theirs.detect(cv2.cvtColor(view, cv2.COLOR_RGB2BGR))
         found = [
             Detection(Box(*row[:2], *(row[:2] + row[2:4])), row[14], row[4:14].reshape(5, 2))
             for row in ([] if rows is None else rows / np.array([scale] * 14 + [1]))

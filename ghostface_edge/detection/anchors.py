@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,8 @@ STRIDES = (8, 16, 32)
 """Pixels of the detector's input per cell, in the order of the model's outputs."""
 
 _LARGEST_LOG_SIDE = 10  # exp of more is no face but an overflow
+
+_TINY = np.finfo(np.float32).tiny
 
 _SAME_FACE = 0.4
 """Overlap (IoU) with the best anchor from which on another anchor has seen the same face."""
@@ -42,6 +44,7 @@ class Anchors:
     scores: FloatArray
     boxes: FloatArray
     landmarks: FloatArray
+    _overlaps: dict[int, FloatArray] = field(default_factory=dict, init=False, repr=False)
 
     def rescaled(self, scale: tuple[float, float]) -> Anchors:
         """The same anchors in a picture that is ``scale`` (x, y) times as large.
@@ -81,13 +84,17 @@ class Anchors:
         return kept
 
     def overlaps(self, index: int) -> FloatArray:
-        """(A,) IoU of every box with one of them."""
+        """(A,) IoU of every box with one of them; computed once."""
+        if index in self._overlaps:
+            return self._overlaps[index]
         box = self.boxes[index]
         sides = np.minimum(self.boxes[:, 2:], box[2:]) - np.maximum(self.boxes[:, :2], box[:2])
-        both = np.clip(sides, 0, None).prod(axis=1)
-        areas = (self.boxes[:, 2:] - self.boxes[:, :2]).prod(axis=1)
-        union = areas + areas[index] - both
-        overlaps: FloatArray = both / np.maximum(union, np.finfo(np.float32).tiny)
+        np.maximum(sides, 0, out=sides)
+        both = sides[:, 0] * sides[:, 1]
+        extents = self.boxes[:, 2:] - self.boxes[:, :2]
+        areas = extents[:, 0] * extents[:, 1]
+        overlaps: FloatArray = both / np.maximum(areas + areas[index] - both, _TINY)
+        self._overlaps[index] = overlaps
         return overlaps
 
     def blended(self, index: int) -> FloatArray:
@@ -99,33 +106,37 @@ class Anchors:
         same = self.overlaps(index) > _SAME_FACE
         same[index] = True  # a box without area does not even overlap itself
         weights = np.where(same, self.scores, 0)
-        mean: FloatArray = np.tensordot(weights / weights.sum(), self.landmarks, axes=1)
-        return mean
+        mean: FloatArray = (weights / weights.sum()) @ self.landmarks.reshape(len(weights), -1)
+        return mean.reshape(-1, 2)
 
 
-def decode(outputs: Sequence[FloatArray], *, least: float) -> Anchors:
-    """The anchors of one picture whose score reaches a floor.
+def decode(outputs: Sequence[FloatArray], *, least: float) -> list[Anchors]:
+    """The anchors of each picture whose score reaches a floor.
 
     Args:
-        outputs: One (h, w, 16) float32 grid per stride: class and objectness logits, box (4), landmarks (10).
+        outputs: One (N, h, w, 16) float32 grid per stride: class and objectness logits, box (4), landmarks (10).
         least: Score below which anchors are left out.
 
     Returns:
-        Anchors in pixels of the network's input.
+        For each of the N pictures its anchors, in pixels of the network's input.
     """
     # The score is the geometric mean of two probabilities. Neither is above 1, so where it reaches `least`, both reach
     # its square; this leaves a handful of cells to compute with.
-    worth = np.float32(math.log(least**2 / (1 - least**2)))
-    cells = np.concatenate([grid.reshape(-1, grid.shape[-1]) for grid in outputs])
-    (places,) = np.nonzero(np.minimum(cells[:, 0], cells[:, 1]) >= worth)
-    corners, strides = _layout(tuple(grid.shape[:2] for grid in outputs))
-    cells, corner, stride = cells[places], corners[places], strides[places]
-    scores = np.sqrt(1 / ((1 + np.exp(-cells[:, 0])) * (1 + np.exp(-cells[:, 1]))))
+    worth = math.log(least**2 / (1 - least**2))
+    cells = np.concatenate([grid.reshape(len(grid), -1, grid.shape[-1]) for grid in outputs], axis=1)
+    pictures, places = np.nonzero(np.minimum(cells[..., 0], cells[..., 1]) >= np.float32(worth))
+    probabilities = 1 / (1 + np.exp(-cells[pictures, places, :2]))
+    scores = np.sqrt(probabilities[:, 0] * probabilities[:, 1])
+    chosen = scores >= least
+    pictures, places, scores = pictures[chosen], places[chosen], scores[chosen]
+    corners, strides = _layout(tuple(grid.shape[1:3] for grid in outputs))
+    cells, corner, stride = cells[pictures, places], corners[places], strides[places]
     centre = (corner + cells[:, 2:4]) * stride
     half = np.exp(np.minimum(cells[:, 4:6], _LARGEST_LOG_SIDE)) * (stride / 2)
     boxes = np.concatenate([centre - half, centre + half], axis=1)
     landmarks = (cells[:, 6:].reshape(-1, 5, 2) + corner[:, None]) * stride[:, None]
-    return Anchors(scores, boxes, landmarks).among(scores >= least)
+    ends = np.searchsorted(pictures, np.arange(len(outputs[0]) + 1))
+    return [Anchors(scores[start:end], boxes[start:end], landmarks[start:end]) for start, end in zip(ends, ends[1:])]
 
 
 @lru_cache(maxsize=8)

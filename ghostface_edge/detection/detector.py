@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -108,7 +108,7 @@ def found_by(
         DetectionError: It failed, or broke its contract; see :func:`checked`.
         GhostFaceError: As the detector raises it.
     """
-    scaling = detector if isinstance(detector, ScalingDetector) else None
+    scaling = cast(ScalingDetector, detector) if callable(getattr(detector, "detect_main", None)) else None
     if min_face is not None:
         min_face = _face_pixels(min_face, image)
         if scaling is None:

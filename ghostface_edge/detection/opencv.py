@@ -73,7 +73,7 @@ class OpenCVYuNet:
 
         longest = max(image.width, image.height)
         view = shrunk(image.pixels, self._max_size if min_face is None else input_size(longest, min_face))
-        bgr = np.ascontiguousarray(view[..., ::-1])
+        bgr = cv2.cvtColor(view, cv2.COLOR_RGB2BGR)
         try:
             with self._lock:
                 self._detector.setInputSize((view.shape[1], view.shape[0]))

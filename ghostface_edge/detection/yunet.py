@@ -90,12 +90,13 @@ With the first estimate, a canvas of 96 pixels comes to 89.6. Differences below 
 _NEAR = 0.25  # of the crop's side: how far from its expected place a face may be seen again
 _MUCH_LARGER = 1.5  # than the first view showed the face: that estimate is left out
 _TARGET = (ARCFACE_TEMPLATE - (CROP_SIZE - 1) / 2) * (_FILL * _LOOK / CROP_SIZE) + (_LOOK - 1) / 2
-"""Where the landmarks of a face come to lie on a canvas, before it is mirrored."""
+"""Where the landmarks of a face come to lie, upright, on a canvas that is not mirrored."""
+_TARGET_CENTRE = _TARGET.mean(axis=0)
 _APART = 2.7
 """Pixels of the aligned crop that an estimate of the landmarks may lie from the mean of all on a small view: beyond it,
 a larger view decides. Of LFW's faces, those are 5 %, the turned and covered ones.
 """
-_MIRRORED = (1, 0, 2, 4, 3)  # left and right change places
+_MIRRORED = [1, 0, 2, 4, 3]  # left and right change places
 
 
 class YuNet:
@@ -206,10 +207,11 @@ class YuNet:
 
     def _look(self, view: NDArray[np.uint8]) -> Anchors:
         """The anchors of one picture, after it was padded with black at the right and at the bottom."""
-        return decode([grid[0] for grid in self._run([view])], least=_FLOOR)
+        (anchors,) = self._run([view])
+        return anchors
 
-    def _run(self, pictures: Sequence[NDArray[np.uint8]]) -> tuple[FloatArray, ...]:
-        """One (N, h, w, 16) grid per stride for pictures of one size, checked."""
+    def _run(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Anchors]:
+        """The anchors of each of some pictures of one size, after the network's numbers were checked."""
         count = len(pictures)
         height, width = (-(-side // _MULTIPLE) * _MULTIPLE for side in pictures[0].shape[:2])
         fill = _planes if self._session.card.input.layout == "NCHW" else _pixels
@@ -218,7 +220,7 @@ class YuNet:
             raise InferenceError(f"model {self._session.card.name!r} gave outputs that are not those of a YuNet")
         if not all(np.abs(grid).max() < _ABSURD for grid in grids):
             raise InferenceError(f"model {self._session.card.name!r} gave NaN, infinity or numbers beyond any photo")
-        return grids
+        return decode(grids, least=_FLOOR)
 
     def _look_again(self, view: _View, landmarks: FloatArray, views: Sequence[_View]) -> tuple[FloatArray, int, bool]:
         """The mean of a face's landmarks (5, 2) and of what closer looks say, in pixels of the view.
@@ -227,23 +229,24 @@ class YuNet:
 
         Each face on its own: that is faster than many at once, and takes the same memory for a crowd as for one.
         """
+        import cv2
+
         try:
-            canvases = [_canvas(landmarks, mirrored) for mirrored in (False, True)]
+            canvas = similarity_transform(landmarks, _TARGET)
         except AlignmentError:
             return landmarks, 0, False  # no geometry to look closer with: the first estimate stands
-        grids = self._run([_cut(canvas, view, views) for canvas in canvases])
-        seen = [_seen_again(decode([grid[index] for grid in grids], least=_FLOOR)) for index in (0, 1)]
-        if seen[1] is not None:
-            seen[1] = seen[1][list(_MIRRORED)]
-        again: list[NDArray[Any]] = [
-            mapped(points, inverse(canvas)) for points, canvas in zip(seen, canvases) if points is not None
-        ]
+        picture = _cut(canvas, view, views)
+        seen, mirrored = map(_seen_again, self._run([picture, cv2.flip(picture, 1)]))
+        if mirrored is not None:
+            mirrored = np.array([_LOOK - 1, 0], dtype=np.float32) + mirrored[_MIRRORED] * np.array([-1, 1])
+        back = inverse(canvas)
+        again: list[NDArray[Any]] = [mapped(points, back) for points in (seen, mirrored) if points is not None]
         # Where there are views that show the face much larger than this one, its estimate is poor and is left out.
-        is_poor = bool(again) and view is not views[0] and _scale(canvases[0]) > _MUCH_LARGER
-        estimates = again if is_poor else [landmarks, *again]
-        mean = np.mean(estimates, axis=0)
-        apart = max(float(np.hypot(*(points - mean).T).mean()) for points in estimates)
-        agree = bool(again) and apart * _scale(canvases[0]) * CROP_SIZE / (_FILL * _LOOK) < _APART
+        is_poor = bool(again) and view is not views[0] and _scale(canvas) > _MUCH_LARGER
+        estimates = np.array(again if is_poor else [landmarks, *again])
+        mean = estimates.mean(axis=0)
+        apart = float(np.hypot(*(estimates - mean).T).mean(axis=0).max())
+        agree = bool(again) and apart * _scale(canvas) * CROP_SIZE / (_FILL * _LOOK) < _APART
         return np.asarray(mean, dtype=np.float32), len(again), agree
 
 
@@ -369,15 +372,6 @@ def _pixels(pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> F
     return tensor
 
 
-def _canvas(landmarks: FloatArray, mirrored: bool) -> NDArray[np.float64]:
-    """The transform that puts a face upright into the middle of a canvas."""
-    matrix = similarity_transform(landmarks, _TARGET)
-    if mirrored:
-        matrix[0] *= -1
-        matrix[0, 2] += _LOOK - 1
-    return matrix
-
-
 def _scale(matrix: NDArray[np.float64]) -> float:
     """How much a similarity transform enlarges."""
     return math.hypot(matrix[0, 0], matrix[1, 0])
@@ -403,7 +397,7 @@ def _cut(matrix: NDArray[np.float64], view: _View, views: Sequence[_View]) -> ND
 
 def _seen_again(anchors: Anchors) -> FloatArray | None:
     """The landmarks of the face for which a canvas was cut, or None where it is not seen."""
-    away = np.hypot(*(anchors.landmarks.mean(axis=1) - _TARGET.mean(axis=0)).T)
+    away = np.hypot(*(anchors.landmarks.mean(axis=1) - _TARGET_CENTRE).T)
     scores = np.where(away < _NEAR * _FILL * _LOOK, anchors.scores, 0)
     if not scores.any():
         return None

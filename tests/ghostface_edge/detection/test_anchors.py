@@ -38,6 +38,12 @@ def iou(a: list[float], b: list[float]) -> float:
 # decode
 
 
+def decoded(outputs: list[FloatArray], *, least: float) -> Anchors:
+    """The anchors of one picture, whose grids are (h, w, 16)."""
+    (found,) = decode([grid[np.newaxis] for grid in outputs], least=least)
+    return found
+
+
 def decoded_with_loops(outputs: list[FloatArray], least: float) -> list[tuple[float, list[float], list[float]]]:
     """``FaceDetectorYNImpl::postProcess`` of OpenCV 4.8, line by line, plus the sigmoid that its network has inside."""
     faces = []
@@ -70,7 +76,7 @@ def decoded_with_loops(outputs: list[FloatArray], least: float) -> list[tuple[fl
 def test_decode_is_opencvs_formula(least: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     outputs = [rng.normal(0, 2, (256 // stride, 160 // stride, 16)).astype(np.float32) for stride in (8, 16, 32)]
-    found, expected = decode(outputs, least=least), decoded_with_loops(outputs, least)
+    found, expected = decoded(outputs, least=least), decoded_with_loops(outputs, least)
     assert len(expected) > 5
     assert len(found.scores) == len(expected)
     np.testing.assert_allclose(found.scores, [score for score, _, _ in expected], rtol=1e-5)
@@ -81,18 +87,32 @@ def test_decode_is_opencvs_formula(least: float, seed: int) -> None:
     assert {found.scores.dtype, found.boxes.dtype, found.landmarks.dtype} == {np.dtype(np.float32)}
 
 
+def test_each_picture_of_a_batch_is_decoded_as_if_it_were_alone() -> None:
+    rng = np.random.default_rng(3)
+    outputs = [rng.normal(0, 2, (4, 64 // stride, 96 // stride, 16)).astype(np.float32) for stride in (8, 16, 32)]
+    for grid in outputs:
+        grid[2, ..., 0] = -9  # the third picture shows nothing
+    found = decode(outputs, least=0.5)
+    assert [len(picture.scores) > 0 for picture in found] == [True, True, False, True]
+    for index, picture in enumerate(found):
+        alone = decoded([grid[index] for grid in outputs], least=0.5)
+        np.testing.assert_array_equal(picture.scores, alone.scores)
+        np.testing.assert_array_equal(picture.boxes, alone.boxes)
+        np.testing.assert_array_equal(picture.landmarks, alone.landmarks)
+
+
 def test_extreme_outputs_are_decoded_without_a_warning() -> None:
     outputs = [
         np.full((32 // stride, 32 // stride, 16), value, np.float32)
         for stride, value in ((8, -1e5), (16, 1e5), (32, 0))
     ]
-    found = decode(outputs, least=0.3)
+    found = decoded(outputs, least=0.3)
     assert found.scores.tolist() == [1, 1, 1, 1, 0.5]
     assert np.isfinite(found.boxes).all()
 
 
 def test_nothing_reaches_the_floor() -> None:
-    found = decode([np.full((2, 2, 16), -9, np.float32)] * 3, least=0.3)
+    found = decoded([np.full((2, 2, 16), -9, np.float32)] * 3, least=0.3)
     assert (found.scores.shape, found.boxes.shape, found.landmarks.shape) == ((0,), (0, 4), (0, 5, 2))
     assert found.best(least=0.3, overlap=0.3) == []
     assert found.detections() == ()
@@ -100,15 +120,15 @@ def test_nothing_reaches_the_floor() -> None:
 
 def test_the_floor_belongs_to_what_is_kept() -> None:
     grid = np.zeros((1, 1, 16), np.float32)  # both probabilities are 1/2, and so is their geometric mean
-    assert len(decode([grid], least=0.5).scores) == 1
-    assert len(decode([grid], least=0.5001).scores) == 0
+    assert len(decoded([grid], least=0.5).scores) == 1
+    assert len(decoded([grid], least=0.5001).scores) == 0
 
 
 def test_a_sure_and_an_unsure_probability() -> None:
     grid = np.zeros((1, 1, 16), np.float32)
     grid[..., 0], grid[..., 1] = 30, math.log(0.25 / 0.75)  # 1 and 1/4: the geometric mean is 1/2
-    assert decode([grid], least=0.49).scores.tolist() == pytest.approx([0.5], abs=1e-6)
-    assert len(decode([grid], least=0.51).scores) == 0
+    assert decoded([grid], least=0.49).scores.tolist() == pytest.approx([0.5], abs=1e-6)
+    assert len(decoded([grid], least=0.51).scores) == 0
 
 
 # ----------------------------------------------------------------------------------------------------------------

@@ -222,14 +222,28 @@ def expected_sums(tensor):
     return tensor.reshape(count, height // 32, 32, width // 32, 32, 3).sum(axis=(2, 4, 5))[..., None]
 
 
-def test_every_size_is_taken_and_few_are_kept(sums):
+def test_every_size_is_taken_and_small_ones_are_kept(sums):
     rng = np.random.default_rng(0)
     sizes = [(32 * int(rows), 32 * int(columns)) for rows, columns in rng.integers(1, 6, (40, 2))]
     for height, width in sizes:
         tensor = rng.random((2, height, width, 3), np.float32)
         np.testing.assert_allclose(sums.run(tensor)[0], expected_sums(tensor), rtol=1e-4)
-        assert len(sums._idle) <= 6
+    assert {shape[1:3] for shape, _ in sums._idle} >= set(sizes)  # 20 small ones at most
     assert [shape[1:3] for shape, _ in sums._idle][-1] == sizes[-1]
+
+
+def test_of_large_sizes_those_used_last_are_kept(sums):
+    for width in (1248, 1280, 64, 1312, 32):
+        sums.run(np.ones((1, 960, width, 3), np.float32))
+    assert [shape[2] for shape, _ in sums._idle] == [64, 1312, 32]  # 1280 and 1312 are too many together
+    sums.run(np.ones((1, 4096, 1024, 3), np.float32))
+    assert [shape[1:3] for shape, _ in sums._idle] == [(4096, 1024)]  # what was used last stays, however large
+
+
+def test_many_small_sizes_are_too_many(sums):
+    for index in range(40):
+        sums.run(np.ones((1, 32 * (1 + index % 8), 32 * (1 + index // 8), 3), np.float32))
+    assert len(sums._idle) == 32
 
 
 def test_the_size_used_last_is_prepared_once(sums):
@@ -247,7 +261,7 @@ def test_threads_with_sizes_of_their_own(sums):
         results = list(pool.map(lambda tensor: sums.run(tensor)[0], tensors))
     for tensor, result in zip(tensors, results):
         np.testing.assert_allclose(result, expected_sums(tensor), rtol=1e-4)
-    assert len(sums._idle) <= 6
+    assert len(sums._idle) <= 32
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 32), (1, 32, 32, 4), (0, 32, 32, 3), (1, 0, 32, 3)])
