@@ -76,7 +76,8 @@ _UPRIGHT = {
 _BYTES_PER_PIXEL, _METADATA_BYTES = 8, 2**24
 
 
-_RGB = object()  # what the methods of Image pass to say that they know the colour order
+# What the methods of Image pass to say that they know the colour order, and that nobody else has the array.
+_RGB, _NEW_RGB = object(), object()
 _WHICH_ORDER = (
     "an array does not tell its colour order: use Image.from_rgb(array), or Image.from_bgr(array) for what OpenCV reads"
 )
@@ -98,10 +99,12 @@ class Image:
     order: InitVar[object] = None
 
     def __post_init__(self, order: object) -> None:
-        if order is not _RGB:
+        if order is not _RGB and order is not _NEW_RGB:
             raise ImageError(_WHICH_ORDER)
         _check_array(self.pixels, self.source)
-        if not _immutable(self.pixels):
+        if order is _NEW_RGB:
+            self.pixels.flags.writeable = False
+        elif not _immutable(self.pixels):
             copy = np.array(self.pixels, order="C")
             copy.flags.writeable = False
             object.__setattr__(self, "pixels", copy)
@@ -177,7 +180,7 @@ class Image:
 
         _check_array(array, source)
         # NumPy takes forty times as long over it, and as long as to find and embed a face in a photo of a megapixel.
-        return cls(cv2.cvtColor(np.ascontiguousarray(array), cv2.COLOR_BGR2RGB), source, _RGB)
+        return cls(cv2.cvtColor(np.ascontiguousarray(array), cv2.COLOR_BGR2RGB), source, _NEW_RGB)
 
 
 ImageSource = Union[str, "os.PathLike[str]", bytes, PIL.Image.Image, Image]
