@@ -52,8 +52,8 @@ class Anchors:
         Pixel centres lie at whole numbers, so the edge of the picture lies at -0.5 in both.
         """
         xy = np.array(scale, dtype=np.float32)
-        shift = ((xy - 1) / 2).astype(np.float32)
-        boxes: FloatArray = self.boxes * np.tile(xy, 2) + np.tile(shift, 2)
+        shift = (xy - 1) / 2
+        boxes = (self.boxes.reshape(-1, 2, 2) * xy + shift).reshape(-1, 4)
         landmarks: FloatArray = self.landmarks * xy + shift
         return Anchors(self.scores, boxes, landmarks)
 

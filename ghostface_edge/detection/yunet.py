@@ -96,7 +96,9 @@ _APART = 2.7
 """Pixels of the aligned crop that an estimate of the landmarks may lie from the mean of all on a small view: beyond it,
 a larger view decides. Of LFW's faces, those are 5 %, the turned and covered ones.
 """
-_MIRRORED = [1, 0, 2, 4, 3]  # left and right change places
+_MIRRORED = np.array([1, 0, 2, 4, 3])  # left and right change places
+_FLIPPED, _FLIPPED_FROM = np.array([-1, 1]), np.array([_LOOK - 1, 0])
+"""A point of the mirrored canvas times the first, plus the second, is the point of the canvas itself."""
 
 
 class YuNet:
@@ -200,7 +202,8 @@ class YuNet:
         sure = True
         if self._mode == "accurate":
             landmarks, looks, sure = self._look_again(seen.view, landmarks, views)
-        one = Anchors(seen.anchors.scores[[index]], seen.anchors.boxes[[index]], landmarks[np.newaxis])
+        only = slice(index, index + 1)
+        one = Anchors(seen.anchors.scores[only], seen.anchors.boxes[only], landmarks[np.newaxis])
         run = DetectionRun(seen.inputs, looks, len(seen.best))
         (found,) = one.rescaled(seen.view.scale).detections(run)
         return found, sure
@@ -238,16 +241,18 @@ class YuNet:
         picture = _cut(canvas, view, views)
         seen, mirrored = map(_seen_again, self._run([picture, cv2.flip(picture, 1)]))
         if mirrored is not None:
-            mirrored = np.array([_LOOK - 1, 0], dtype=np.float32) + mirrored[_MIRRORED] * np.array([-1, 1])
+            mirrored = mirrored[_MIRRORED] * _FLIPPED + _FLIPPED_FROM
         back = inverse(canvas)
-        again: list[NDArray[Any]] = [mapped(points, back) for points in (seen, mirrored) if points is not None]
+        again = [mapped(points, back) for points in (seen, mirrored) if points is not None]
         # Where there are views that show the face much larger than this one, its estimate is poor and is left out.
-        is_poor = bool(again) and view is not views[0] and _scale(canvas) > _MUCH_LARGER
+        scale = _scale(canvas)
+        is_poor = bool(again) and view is not views[0] and scale > _MUCH_LARGER
         estimates = np.array(again if is_poor else [landmarks, *again])
-        mean = estimates.mean(axis=0)
-        apart = float(np.hypot(*(estimates - mean).T).mean(axis=0).max())
-        agree = bool(again) and apart * _scale(canvas) * CROP_SIZE / (_FILL * _LOOK) < _APART
-        return np.asarray(mean, dtype=np.float32), len(again), agree
+        mean: FloatArray = (estimates.sum(axis=0) / len(estimates)).astype(np.float32)
+        away = estimates - mean
+        apart = np.sqrt((away * away).sum(axis=2)).sum(axis=1).max() / len(landmarks)
+        agree = bool(again) and bool(apart * scale * CROP_SIZE / (_FILL * _LOOK) < _APART)
+        return mean, len(again), agree
 
 
 @dataclass(frozen=True, eq=False)
@@ -397,8 +402,8 @@ def _cut(matrix: NDArray[np.float64], view: _View, views: Sequence[_View]) -> ND
 
 def _seen_again(anchors: Anchors) -> FloatArray | None:
     """The landmarks of the face for which a canvas was cut, or None where it is not seen."""
-    away = np.hypot(*(anchors.landmarks.mean(axis=1) - _TARGET_CENTRE).T)
-    scores = np.where(away < _NEAR * _FILL * _LOOK, anchors.scores, 0)
+    away = anchors.landmarks.sum(axis=1) / len(_TARGET) - _TARGET_CENTRE
+    scores = np.where((away * away).sum(axis=1) < (_NEAR * _FILL * _LOOK) ** 2, anchors.scores, 0)
     if not scores.any():
         return None
     return anchors.blended(int(np.argmax(scores)))
