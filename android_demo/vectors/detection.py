@@ -168,7 +168,7 @@ def _anchors() -> dict[str, Any]:
     for grid in grids:
         grid[..., 4:6] += 1.5  # boxes of several cells, which overlap
     least = 0.65
-    first, second = decode(grids, least=least)
+    first, second = (decode([grid[index] for grid in grids], least=least) for index in (0, 1))
     both = joined([first, second.rescaled((1.5, 0.75))])
     return {
         "shapes": [list(grid.shape) for grid in grids],

@@ -3,8 +3,8 @@
 Three modes, from the same network:
 
 * ``accurate`` (name ``yunet``): the whole photo once, at most 640 pixels wide or high; the landmarks of each face
-  blended over its anchors; then two more looks at each face alone, on small canvases, one of them mirrored. The mean of
-  the three estimates is what alignment gets.
+  blended over its anchors; then a closer look at each face alone, on a small canvas. The mean of the two estimates is
+  what alignment gets.
 * ``fast`` (name ``yunet-fast``): the first look only.
 * ``plain`` (name ``yunet-plain``): as OpenCV's ``FaceDetectorYN`` computes it, for comparison.
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,7 @@ from ..errors import AlignmentError, DetectionError, InferenceError, OptionError
 from ..image import Image
 from ..runtime import Session
 from ..types import Box, Detection, DetectionRun
-from .anchors import STRIDES, Anchors, decode, joined
+from .anchors import FLOOR, STRIDES, Anchors, decode, joined
 from .detector import LARGEST_INPUT, check_options
 from .main_face import prominence
 
@@ -65,40 +64,39 @@ a face on a small view and on the photo differ by some percent."""
 
 _OVERLAP = 0.3  # of boxes, from which on two anchors see one face
 _MULTIPLE = 32  # the coarsest stride: the network takes multiples of it
-_FLOOR = 0.3  # anchors below this score say nothing
 _ABSURD = 1e6  # in cells: no output of a face detector is as large
 
-_LOOK, _FILL = 96, 0.7
-"""Side of the canvas of a closer look, and the share of it that the aligned crop fills. One look is as it is, one
-mirrored.
+_LOOK, _FILL = 128, 0.7
+"""Side of the canvas of a closer look, and the share of it that the aligned crop fills.
 
-Chosen on LFW by TAR at FMR 1e-4 over all pairs. In the table the mean of two looks, and the mean deviation of an eye,
-nose or mouth from all looks together, in pixels of the aligned crop; canvases of one row cost the square of their side.
+Chosen on LFW, main faces, one look and the first estimate: TAR at FMR 1e-4 over all pairs, and View 2. Differences
+below 0.3 and 0.1 mean nothing.
 
-====== ============== ===== =========
-canvas fill           TAR   deviation
-====== ============== ===== =========
-160    0.45 and 0.6   89.74 0.87
-128    0.55           89.40 0.71
-96     0.7            89.35 0.83
-none   (blended only) 88.61 1.81
-====== ============== ===== =========
+====== ==== ===== ======
+canvas fill TAR   View 2
+====== ==== ===== ======
+128    0.55 89.06 98.38
+128    0.65 89.40 98.47
+128    0.7  89.51 98.55
+128    0.75 89.45
+128    0.8  89.38
+====== ==== ===== ======
 
-With the first estimate, a canvas of 96 pixels comes to 89.6. Differences below 0.3 mean nothing.
+Two looks on canvases of 96 pixels, one of them mirrored, take longer and come to 89.48 and 98.42.
 """
+
+_WEIGHT = 2
+"""Of what a closer look says, where the first estimate has 1: its landmarks scatter by about half as much."""
 
 _NEAR = 0.25  # of the crop's side: how far from its expected place a face may be seen again
 _MUCH_LARGER = 1.5  # than the first view showed the face: that estimate is left out
 _TARGET = (ARCFACE_TEMPLATE - (CROP_SIZE - 1) / 2) * (_FILL * _LOOK / CROP_SIZE) + (_LOOK - 1) / 2
-"""Where the landmarks of a face come to lie, upright, on a canvas that is not mirrored."""
+"""Where the landmarks of a face come to lie on a canvas."""
 _TARGET_CENTRE = _TARGET.mean(axis=0)
-_APART = 2.7
-"""Pixels of the aligned crop that an estimate of the landmarks may lie from the mean of all on a small view: beyond it,
-a larger view decides. Of LFW's faces, those are 5 %, the turned and covered ones.
+_APART = 4.5
+"""Pixels of the aligned crop, as a mean over the landmarks, that a closer look may lie from what a small view showed:
+beyond it, a larger view decides. Of LFW's faces, those are 1 %, the turned and covered ones.
 """
-_MIRRORED = np.array([1, 0, 2, 4, 3])  # left and right change places
-_FLIPPED, _FLIPPED_FROM = np.array([-1, 1]), np.array([_LOOK - 1, 0])
-"""A point of the mirrored canvas times the first, plus the second, is the point of the canvas itself."""
 
 
 class YuNet:
@@ -122,7 +120,7 @@ class YuNet:
     ) -> None:
         if not isinstance(mode, str) or mode not in MODES:
             raise OptionError(f"mode {mode!r} is none of {', '.join(MODES)}")
-        check_options(score, max_size, least=_FLOOR)
+        check_options(score, max_size, least=FLOOR)
         if not isinstance(getattr(session, "card", None), ModelCard):
             raise OptionError(f"{session!r} is no session: open one with open_session(path)")
         spec = session.card.input
@@ -190,7 +188,7 @@ class YuNet:
         return _Seen(view, anchors, anchors.best(least=self._score, overlap=_OVERLAP), inputs)
 
     def _result(self, seen: _Seen, index: int, views: Sequence[_View]) -> tuple[Detection, bool]:
-        """A face that was seen, in pixels of the photo, and whether closer looks, where the mode has them, agree.
+        """A face that was seen, in pixels of the photo, and whether a closer look, where the mode has one, agrees.
 
         Args:
             seen: What showed it.
@@ -208,51 +206,36 @@ class YuNet:
         (found,) = one.rescaled(seen.view.scale).detections(run)
         return found, sure
 
-    def _look(self, view: NDArray[np.uint8]) -> Anchors:
+    def _look(self, picture: NDArray[np.uint8]) -> Anchors:
         """The anchors of one picture, after it was padded with black at the right and at the bottom."""
-        (anchors,) = self._run([view])
-        return anchors
-
-    def _run(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Anchors]:
-        """The anchors of each of some pictures of one size, after the network's numbers were checked."""
-        count = len(pictures)
-        height, width = (-(-side // _MULTIPLE) * _MULTIPLE for side in pictures[0].shape[:2])
+        height, width = (-(-side // _MULTIPLE) * _MULTIPLE for side in picture.shape[:2])
         fill = _planes if self._session.card.input.layout == "NCHW" else _pixels
-        grids = self._session.run(fill(pictures, height, width))
-        if [grid.shape for grid in grids] != [(count, height // step, width // step, 16) for step in STRIDES]:
+        grids = self._session.run(fill(picture, height, width))
+        if [grid.shape for grid in grids] != [(1, height // step, width // step, 16) for step in STRIDES]:
             raise InferenceError(f"model {self._session.card.name!r} gave outputs that are not those of a YuNet")
         if not all(np.abs(grid).max() < _ABSURD for grid in grids):
             raise InferenceError(f"model {self._session.card.name!r} gave NaN, infinity or numbers beyond any photo")
-        return decode(grids, least=_FLOOR)
+        return decode([grid[0] for grid in grids], least=FLOOR)
 
     def _look_again(self, view: _View, landmarks: FloatArray, views: Sequence[_View]) -> tuple[FloatArray, int, bool]:
-        """The mean of a face's landmarks (5, 2) and of what closer looks say, in pixels of the view.
+        """The mean of a face's landmarks (5, 2) and of what a closer look says, in pixels of the view.
 
-        With it, how many looks saw the face again, and whether there are some and all agree.
-
-        Each face on its own: that is faster than many at once, and takes the same memory for a crowd as for one.
+        With it, how many looks saw the face again (1 or none), and whether that one agrees.
         """
-        import cv2
-
         try:
             canvas = similarity_transform(landmarks, _TARGET)
         except AlignmentError:
             return landmarks, 0, False  # no geometry to look closer with: the first estimate stands
-        picture = _cut(canvas, view, views)
-        seen, mirrored = map(_seen_again, self._run([picture, cv2.flip(picture, 1)]))
-        if mirrored is not None:
-            mirrored = mirrored[_MIRRORED] * _FLIPPED + _FLIPPED_FROM
-        back = inverse(canvas)
-        again = [mapped(points, back) for points in (seen, mirrored) if points is not None]
+        seen = _seen_again(self._look(_cut(canvas, view, views)))
+        if seen is None:
+            return landmarks, 0, False
+        closer, scale = mapped(seen, inverse(canvas)), _scale(canvas)
+        away = np.sqrt(np.square(closer - landmarks).sum(axis=1)).mean()
+        agree = bool(away * scale * CROP_SIZE / (_FILL * _LOOK) < _APART)
         # Where there are views that show the face much larger than this one, its estimate is poor and is left out.
-        scale = _scale(canvas)
-        is_poor = bool(again) and view is not views[0] and scale > _MUCH_LARGER
-        estimates = np.array(again if is_poor else [landmarks, *again])
-        mean: FloatArray = (estimates.sum(axis=0) / len(estimates)).astype(np.float32)
-        away = estimates - mean
-        apart = np.sqrt((away * away).sum(axis=2)).sum(axis=1).max() / len(landmarks)
-        agree = bool(again) and bool(apart * scale * CROP_SIZE / (_FILL * _LOOK) < _APART)
-        return mean, len(again), agree
+        is_poor = view is not views[0] and scale > _MUCH_LARGER
+        mean = closer if is_poor else (_WEIGHT * closer + landmarks) / (_WEIGHT + 1)
+        return mean.astype(np.float32), 1, agree
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,7 +300,7 @@ class _Seen:
     def has_rival(self, main: int) -> bool:
         """Whether another face, even one that is seen faintly, comes near to being the main one."""
         limit = _RIVAL * self.prominence(main)
-        faint = self.anchors.best(least=_FLOOR, overlap=_OVERLAP)
+        faint = self.anchors.best(least=FLOOR, overlap=_OVERLAP)
         return any(index != main and self.prominence(index) > limit for index in faint)
 
     def prominence(self, index: int) -> float:
@@ -358,22 +341,20 @@ def ratio(large: NDArray[np.uint8], small: NDArray[np.uint8]) -> tuple[float, fl
     return large.shape[1] / small.shape[1], large.shape[0] / small.shape[0]
 
 
-def _planes(pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> FloatArray:
-    """Pictures as (N, 3, height, width) float32, padded with black."""
+def _planes(picture: NDArray[np.uint8], height: int, width: int) -> FloatArray:
+    """A picture as (1, 3, height, width) float32, padded with black."""
     import cv2
 
-    tensor = np.zeros((len(pictures), 3, height, width), dtype=np.float32)
-    for place, picture in zip(tensor, pictures):
-        for plane, channel in zip(place, cv2.split(picture)):  # twice as fast as a transpose by NumPy
-            plane[: picture.shape[0], : picture.shape[1]] = channel
+    tensor = np.zeros((1, 3, height, width), dtype=np.float32)
+    for plane, channel in zip(tensor[0], cv2.split(picture)):  # twice as fast as a transpose by NumPy
+        plane[: picture.shape[0], : picture.shape[1]] = channel
     return tensor
 
 
-def _pixels(pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> FloatArray:
-    """Pictures as (N, height, width, 3) float32, padded with black."""
-    tensor = np.zeros((len(pictures), height, width, 3), dtype=np.float32)
-    for place, picture in zip(tensor, pictures):
-        place[: picture.shape[0], : picture.shape[1]] = picture
+def _pixels(picture: NDArray[np.uint8], height: int, width: int) -> FloatArray:
+    """A picture as (1, height, width, 3) float32, padded with black."""
+    tensor = np.zeros((1, height, width, 3), dtype=np.float32)
+    tensor[0, : picture.shape[0], : picture.shape[1]] = picture
     return tensor
 
 

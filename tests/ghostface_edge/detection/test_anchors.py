@@ -38,12 +38,6 @@ def iou(a: list[float], b: list[float]) -> float:
 # decode
 
 
-def decoded(outputs: list[FloatArray], *, least: float) -> Anchors:
-    """The anchors of one picture, whose grids are (h, w, 16)."""
-    (found,) = decode([grid[np.newaxis] for grid in outputs], least=least)
-    return found
-
-
 def decoded_with_loops(outputs: list[FloatArray], least: float) -> list[tuple[float, list[float], list[float]]]:
     """``FaceDetectorYNImpl::postProcess`` of OpenCV 4.8, line by line, plus the sigmoid that its network has inside."""
     faces = []
@@ -76,7 +70,7 @@ def decoded_with_loops(outputs: list[FloatArray], least: float) -> list[tuple[fl
 def test_decode_is_opencvs_formula(least: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     outputs = [rng.normal(0, 2, (256 // stride, 160 // stride, 16)).astype(np.float32) for stride in (8, 16, 32)]
-    found, expected = decoded(outputs, least=least), decoded_with_loops(outputs, least)
+    found, expected = decode(outputs, least=least), decoded_with_loops(outputs, least)
     assert len(expected) > 5
     assert len(found.scores) == len(expected)
     np.testing.assert_allclose(found.scores, [score for score, _, _ in expected], rtol=1e-5)
@@ -87,32 +81,18 @@ def test_decode_is_opencvs_formula(least: float, seed: int) -> None:
     assert {found.scores.dtype, found.boxes.dtype, found.landmarks.dtype} == {np.dtype(np.float32)}
 
 
-def test_each_picture_of_a_batch_is_decoded_as_if_it_were_alone() -> None:
-    rng = np.random.default_rng(3)
-    outputs = [rng.normal(0, 2, (4, 64 // stride, 96 // stride, 16)).astype(np.float32) for stride in (8, 16, 32)]
-    for grid in outputs:
-        grid[2, ..., 0] = -9  # the third picture shows nothing
-    found = decode(outputs, least=0.5)
-    assert [len(picture.scores) > 0 for picture in found] == [True, True, False, True]
-    for index, picture in enumerate(found):
-        alone = decoded([grid[index] for grid in outputs], least=0.5)
-        np.testing.assert_array_equal(picture.scores, alone.scores)
-        np.testing.assert_array_equal(picture.boxes, alone.boxes)
-        np.testing.assert_array_equal(picture.landmarks, alone.landmarks)
-
-
 def test_extreme_outputs_are_decoded_without_a_warning() -> None:
     outputs = [
         np.full((32 // stride, 32 // stride, 16), value, np.float32)
         for stride, value in ((8, -1e5), (16, 1e5), (32, 0))
     ]
-    found = decoded(outputs, least=0.3)
+    found = decode(outputs, least=0.3)
     assert found.scores.tolist() == [1, 1, 1, 1, 0.5]
     assert np.isfinite(found.boxes).all()
 
 
 def test_nothing_reaches_the_floor() -> None:
-    found = decoded([np.full((2, 2, 16), -9, np.float32)] * 3, least=0.3)
+    found = decode([np.full((2, 2, 16), -9, np.float32)] * 3, least=0.3)
     assert (found.scores.shape, found.boxes.shape, found.landmarks.shape) == ((0,), (0, 4), (0, 5, 2))
     assert found.best(least=0.3, overlap=0.3) == []
     assert found.detections() == ()
@@ -120,15 +100,15 @@ def test_nothing_reaches_the_floor() -> None:
 
 def test_the_floor_belongs_to_what_is_kept() -> None:
     grid = np.zeros((1, 1, 16), np.float32)  # both probabilities are 1/2, and so is their geometric mean
-    assert len(decoded([grid], least=0.5).scores) == 1
-    assert len(decoded([grid], least=0.5001).scores) == 0
+    assert len(decode([grid], least=0.5).scores) == 1
+    assert len(decode([grid], least=0.5001).scores) == 0
 
 
 def test_a_sure_and_an_unsure_probability() -> None:
     grid = np.zeros((1, 1, 16), np.float32)
     grid[..., 0], grid[..., 1] = 30, math.log(0.25 / 0.75)  # 1 and 1/4: the geometric mean is 1/2
-    assert decoded([grid], least=0.49).scores.tolist() == pytest.approx([0.5], abs=1e-6)
-    assert len(decoded([grid], least=0.51).scores) == 0
+    assert decode([grid], least=0.49).scores.tolist() == pytest.approx([0.5], abs=1e-6)
+    assert len(decode([grid], least=0.51).scores) == 0
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -185,9 +165,21 @@ def test_blending_by_hand() -> None:
     ]
     scores = [0.9, 0.6, 1.0, 0.5, 1.0]
     landmarks = np.stack([np.full((5, 2), value) + np.arange(10).reshape(5, 2) for value in (0.0, 10, 1000, 40, 1000)])
-    # (0.9 * 0 + 0.6 * 10 + 0.5 * 40) / (0.9 + 0.6 + 0.5) = 13
+    # Scores above 0.3 times overlaps above 0.4: 0.6 * 0.6 = 27/75, 0.3 * 0.1 = 2.25/75, 0, 0.2 * (2/3 - 0.4) = 4/75.
+    mean = (27 * 0 + 2.25 * 10 + 4 * 40) / (27 + 2.25 + 4)
     blended = anchors(scores, boxes, landmarks).blended(0)
-    np.testing.assert_allclose(blended, 13 + np.arange(10).reshape(5, 2), rtol=1e-6)
+    np.testing.assert_allclose(blended, mean + np.arange(10).reshape(5, 2), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("scores", "heights"), [((0.3, 0.3001), (8, 8)), ((0.9, 0.9), (4, 4.001))])
+def test_no_anchor_comes_into_a_blend_with_a_jump(scores: tuple[float, float], heights: tuple[float, float]) -> None:
+    landmarks = np.stack([np.zeros((5, 2)), np.full((5, 2), 100)])
+    below, above = (
+        anchors([0.8, score], [[0, 0, 10, 10], [0, 0, 10, height]], landmarks).blended(0)
+        for score, height in zip(scores, heights)
+    )
+    assert below.max() < 1e-3
+    assert 0 < above.max() < 0.03
 
 
 def test_an_anchor_alone_is_its_own_blend() -> None:
