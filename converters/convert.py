@@ -49,9 +49,11 @@ from .preparation import (
     prepare_float,
     prepare_half,
     prepare_integers,
+    prepare_means,
     prepare_mixed,
     prepare_naive,
     prepare_small,
+    prepare_weights,
 )
 from .report import Report
 from .shipped import read_calibration, require_checkpoint, shipped_calibration
@@ -452,6 +454,10 @@ def _prepared(
         watched = input_tensor(crops, replace(card.input, layout="NHWC"))
         if card.compute == "float16":
             prepared = prepare_half(prepared, watched)
+        if precision != "float32":
+            prepared = prepare_weights(prepared, watched, int8=precision == "dynamic")
+        if card.compute == "float16" and prepared.evened:
+            prepared = prepare_half(prepared, watched)
 
         def size(tried: Prepared) -> int:
             thresholds = _thresholds(model.card, precision, tried)
@@ -459,6 +465,8 @@ def _prepared(
 
         if asked.weights_below is not None:
             prepared = prepare_small(prepared, watched, asked.weights_below, size)
+        if precision == "dynamic":
+            prepared = prepare_means(prepared, watched)
         return prepared, judging
     if asked.prelu is not None:
         raise OptionError(f"prelu is for float models: {precision} has its own form")
