@@ -291,7 +291,9 @@ def convert(
     parity = report.parity if report is not None and told else None
     if report is not None and not report.passed:
         page = _save_report(path.with_name(f"{path.name}.refused"), report)
-        raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}. The report: {page}")
+        on_noise = made.judged_by is None and model.card.kind != "detector"
+        hint = " That was measured on pictures made of noise: give faces to judge it by." if on_noise else ""
+        raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}.{hint} The report: {page}")
     pages = None
     if report is not None and made.judged_by is not None:
         pages = _save_report(path, report)
@@ -455,9 +457,8 @@ def _prepared(
         if card.compute == "float16":
             prepared = prepare_half(prepared, watched)
         if precision != "float32":
-            prepared = prepare_weights(prepared, watched, int8=precision == "dynamic")
-        if card.compute == "float16" and prepared.evened:
-            prepared = prepare_half(prepared, watched)
+            half = card.compute == "float16"
+            prepared = prepare_weights(prepared, watched, int8=precision == "dynamic", half=half)
 
         def size(tried: Prepared) -> int:
             thresholds = _thresholds(model.card, precision, tried)
@@ -466,7 +467,7 @@ def _prepared(
         if asked.weights_below is not None:
             prepared = prepare_small(prepared, watched, asked.weights_below, size)
         if precision == "dynamic":
-            prepared = prepare_means(prepared, watched)
+            prepared = prepare_means(prepared)
         return prepared, judging
     if asked.prelu is not None:
         raise OptionError(f"prelu is for float models: {precision} has its own form")

@@ -11,7 +11,7 @@ from ghostface_edge.card import InputSpec
 from ghostface_edge.errors import CalibrationError
 
 from .calibration import Calibration, apply
-from .channel_statistics import channel_statistics
+from .channel_statistics import ChannelStatistics, channel_statistics
 from .graph import Conv, FloatArray, Graph
 from .half import HALF_FADES, HALF_OVERFLOWS
 from .int8_kernels import Int8Kernel, correct_kernels, fewest_kernels, rank_kernels, rounding_loss
@@ -64,7 +64,7 @@ class Prepared:
         narrow: The quantisation of a file of mixed precision if all of it were int8.
         kernels: What int8 does for each kernel, where a ``dynamic`` file was asked to be of some size; else empty, and
             all kernels are int8 that are smaller so.
-        evened: The channels of a float network were rescaled for the rounding of its weights.
+        rescaled: What pictures do in a float network whose channels were rescaled for the rounding of its weights.
     """
 
     graph: Graph
@@ -74,7 +74,7 @@ class Prepared:
     float_operators: tuple[str, ...] = ()
     narrow: Quantization | None = None
     kernels: tuple[Int8Kernel, ...] = ()
-    evened: bool = False
+    rescaled: ChannelStatistics | None = None
 
     @property
     def int8_kernels(self) -> frozenset[str] | None:
@@ -97,7 +97,7 @@ def prepare_float(checkpoint: Graph, to: str, precision: str, prelu: str | None 
     return Prepared(graph)
 
 
-def prepare_weights(prepared: Prepared, pictures: FloatArray, *, int8: bool) -> Prepared:
+def prepare_weights(prepared: Prepared, pictures: FloatArray, *, int8: bool, half: bool) -> Prepared:
     """The same network fit for weights in float16 or int8; with a note where that took rescaling.
 
     Channels of unequal ranges are given other scales where that takes away a third of the predicted loss or more: what
@@ -107,19 +107,26 @@ def prepare_weights(prepared: Prepared, pictures: FloatArray, *, int8: bool) -> 
         prepared: Of a float precision.
         pictures: (N, height, width, channels) float32, as the network takes them.
         int8: Kernels that are smaller so are int8.
+        half: It is computed in float16, and has to stay fit for that.
 
     Raises:
-        ConversionError: A tensor is not finite on the pictures.
+        ConversionError: A tensor is not finite on the pictures; or it is too large for float16, and cannot be rescaled.
     """
     if not int8 and not _strains_half(prepared.graph):
         return prepared
-    statistics = channel_statistics(prepared.graph, pictures, interpreted=True)
-    graph, factors = even_channels(prepared.graph, statistics, exact=not int8)
-    before = rounding_loss(prepared.graph, statistics, int8=int8)
-    if not rounding_loss(graph, statistics.scaled(factors), int8=int8) < before * _WORTH_RESCALING:
+    before = channel_statistics(prepared.graph, pictures, interpreted=True)
+    graph, factors = even_channels(prepared.graph, before, exact=not int8)
+    after = before.scaled(factors)
+    loss, least = rounding_loss(prepared.graph, before, int8=int8), rounding_loss(graph, after, int8=int8)
+    if not least < loss * _WORTH_RESCALING:
         return prepared
+    if half:
+        reach = {name: np.maximum(-after.low[name], high).astype(np.float64) for name, high in after.high.items()}
+        graph, large = fit_half(graph, reach)
+        if large:
+            after = channel_statistics(graph, pictures, interpreted=True)
     note = "Channels of unequal ranges were rescaled for the rounding of weights; in float that changes nothing."
-    return replace(prepared, graph=graph, notes=(*prepared.notes, note), evened=True)
+    return replace(prepared, graph=graph, notes=(*prepared.notes, note), rescaled=after)
 
 
 def _strains_half(graph: Graph) -> bool:
@@ -135,17 +142,15 @@ def _strains_half(graph: Graph) -> bool:
     return False
 
 
-def prepare_means(prepared: Prepared, pictures: FloatArray) -> Prepared:
+def prepare_means(prepared: Prepared) -> Prepared:
     """The same network with the shifts taken off that int8 kernels cause on the mean, where channels were rescaled.
 
     Args:
         prepared: With its int8 kernels chosen.
-        pictures: (N, height, width, channels) float32, as the network takes them.
     """
-    if not prepared.evened:
+    if prepared.rescaled is None:
         return prepared
-    statistics = channel_statistics(prepared.graph, pictures, interpreted=True)
-    return replace(prepared, graph=correct_kernels(prepared.graph, statistics, prepared.int8_kernels))
+    return replace(prepared, graph=correct_kernels(prepared.graph, prepared.rescaled, prepared.int8_kernels))
 
 
 def prepare_half(prepared: Prepared, pictures: FloatArray) -> Prepared:

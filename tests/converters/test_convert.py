@@ -35,6 +35,7 @@ from ghostface_edge.embedding import Embedder
 from ghostface_edge.errors import (
     CheckpointError,
     ConversionError,
+    GateError,
     OptionError,
     RuntimeMissingError,
 )
@@ -658,3 +659,9 @@ def test_channels_of_like_ranges_stay(official: Path, tmp_path: Path) -> None:
         made = convert(official, tmp_path, to="tflite", precision=precision)
         plain = write_tflite(prepare_float(graph, "tflite", precision).graph, made.card)
         assert made.path.read_bytes() == plain
+
+
+def test_a_refusal_says_that_it_was_measured_on_noise(small_checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    with pytest.raises(GateError, match=r"is below 1\. That was measured on pictures made of noise: give faces"):
+        convert(small_checkpoint, tmp_path, to="tflite", precision="float16", gate="cosine=1")
