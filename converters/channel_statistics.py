@@ -136,7 +136,10 @@ def _gains(run: Run, graph: Graph, pictures: FloatArray) -> dict[str, FloatArray
 
 def _relative(output: FloatArray, random: np.random.Generator) -> FloatArray:
     """Random signs, divided by the output's length; nothing where that is 0."""
-    length = float(np.linalg.norm(output))
+    with np.errstate(over="ignore"):
+        length = float(np.linalg.norm(output))
+    if np.isinf(length):  # squares are beyond float32 where the numbers themselves are not
+        length = float(np.linalg.norm(output.astype(np.float64)))
     return (random.choice([-1.0, 1.0], output.shape) / (length or np.inf)).astype(np.float32)
 
 

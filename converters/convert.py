@@ -425,9 +425,14 @@ def _attempt(
 ) -> _Made:
     prepared, judging = _prepared(model, writing, limits, faces, calibration, spare, card)
     if judging is None and writing.precision not in ALIKE:
-        prepared = replace(
-            prepared, notes=(*prepared.notes, "Not judged: no faces were given to compare it with float on.")
-        )
+        notes = [*prepared.notes, "Not judged: no faces were given to compare it with float on."]
+        usual = DEFAULT_GATES[writing.precision].cosine
+        if prepared.loss > 1 - usual:
+            notes.append(
+                "On pictures of noise the rounding of weights is predicted to cost more than the usual gate allows, a "
+                f"mean cosine of {usual:g}: judge it by faces before use, or take float16."
+            )
+        prepared = replace(prepared, notes=tuple(notes))
     card = replace(card, thresholds=_thresholds(model.card, writing.precision, prepared))
     data = _written(prepared, card, writing)
     if prepared.narrow is not None and judging is not None:

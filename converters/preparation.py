@@ -64,6 +64,7 @@ class Prepared:
         narrow: The quantisation of a file of mixed precision if all of it were int8.
         kernels: What int8 does for each kernel, where a ``dynamic`` file was asked to be of some size; else empty, and
             all kernels are int8 that are smaller so.
+        loss: Predicted loss of cosine by the rounding of weights, where there are int8 ones and activations are float.
         rescaled: What pictures do in a float network whose channels were rescaled for the rounding of its weights.
     """
 
@@ -74,6 +75,7 @@ class Prepared:
     float_operators: tuple[str, ...] = ()
     narrow: Quantization | None = None
     kernels: tuple[Int8Kernel, ...] = ()
+    loss: float = 0.0
     rescaled: ChannelStatistics | None = None
 
     @property
@@ -119,14 +121,14 @@ def prepare_weights(prepared: Prepared, pictures: FloatArray, *, int8: bool, hal
     after = before.scaled(factors)
     loss, least = rounding_loss(prepared.graph, before, int8=int8), rounding_loss(graph, after, int8=int8)
     if not least < loss * _WORTH_RESCALING:
-        return prepared
+        return replace(prepared, loss=loss)
     if half:
         reach = {name: np.maximum(-after.low[name], high).astype(np.float64) for name, high in after.high.items()}
         graph, large = fit_half(graph, reach)
         if large:
             after = channel_statistics(graph, pictures, interpreted=True)
     note = "Channels of unequal ranges were rescaled for the rounding of weights; in float that changes nothing."
-    return replace(prepared, graph=graph, notes=(*prepared.notes, note), rescaled=after)
+    return replace(prepared, graph=graph, notes=(*prepared.notes, note), loss=least, rescaled=after)
 
 
 def _strains_half(graph: Graph) -> bool:
@@ -186,7 +188,7 @@ def prepare_small(prepared: Prepared, pictures: FloatArray, limit: int, size: Ca
 
     def with_first(count: int) -> Prepared:
         chosen = tuple(replace(item, chosen=position < count) for position, item in enumerate(ranked))
-        return replace(prepared, kernels=chosen)
+        return replace(prepared, kernels=chosen, loss=sum(item.loss for item in chosen if item.chosen))
 
     return with_first(fewest_kernels(ranked, limit, lambda count: size(with_first(count))))
 

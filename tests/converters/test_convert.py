@@ -21,6 +21,7 @@ from ghostface_edge.card import ModelCard, read_card, write_card
 from ghostface_edge.cli import main
 from ghostface_edge.converters import CONVERTER_VERSION, Conversion, convert
 from ghostface_edge.converters.architectures import architecture
+from ghostface_edge.converters.graph import Graph, PRelu
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
 from ghostface_edge.converters.keras_zip import read_keras_zip
@@ -665,3 +666,32 @@ def test_a_refusal_says_that_it_was_measured_on_noise(small_checkpoint: Path, tm
     pytest.importorskip("ai_edge_litert")
     with pytest.raises(GateError, match=r"is below 1\. That was measured on pictures made of noise: give faces"):
         convert(small_checkpoint, tmp_path, to="tflite", precision="float16", gate="cosine=1")
+
+
+@pytest.mark.parametrize(("reach", "warned"), [(0.3, False), (3.0, True)])
+def test_int8_weights_that_nobody_judged(
+    reach: float, warned: bool, make_card: Callable[..., ModelCard], tmp_path: Path
+) -> None:
+    """A network of random steep slopes turns small errors into large ones: its int8 weights keep less than the gate."""
+    mean = 0.996  # of the usual gate
+    pytest.importorskip("ai_edge_litert")
+    random = np.random.default_rng(3)
+    graph = embedder_graph(architecture("ghostfacenet-v1-0.5-2", seed=2), "native")
+    steep = Graph(
+        tuple(
+            replace(node, slope=random.uniform(-reach, reach, node.slope.shape).astype(np.float32))
+            if isinstance(node, PRelu)
+            else node
+            for node in graph.nodes
+        ),
+        graph.outputs,
+    )
+    source = tmp_path / "steep.onnx"
+    source.write_bytes(write_card(write_onnx(steep, "test"), make_card(embedding_size=512)))
+    made = convert(source, tmp_path, to="tflite", precision="dynamic", fp16_storage_only=True)
+    pictures = random.uniform(-1, 1, (4, 7, 7, 3)).repeat(16, axis=1).repeat(16, axis=2).astype(np.float32)
+    wanted, found = interpret(steep, pictures)["embedding"], open_session(made.path).run(pictures)[0].astype(float)
+    cosines = (found * wanted).sum(axis=1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
+    assert (cosines.mean() < mean) == warned
+    assert any("Not judged" in note for note in made.notes)
+    assert any("predicted to cost more" in note for note in made.notes) == warned
