@@ -17,7 +17,7 @@ from ghostface_edge.errors import OptionError
 
 from .channel_statistics import ChannelStatistics
 from .graph import Conv, Graph, Node
-from .half import HALF_OVERFLOWS
+from .half import HALF_FADES, HALF_OVERFLOWS
 from .quantization import int8_saves, quantize_kernel
 
 
@@ -60,21 +60,36 @@ def rank_kernels(graph: Graph, statistics: ChannelStatistics) -> tuple[Int8Kerne
     return tuple(sorted(found, key=lambda item: item.loss / item.saved))
 
 
-def rounding_loss(graph: Graph, statistics: ChannelStatistics, *, int8: bool) -> float:
+def rounding_loss(graph: Graph, statistics: ChannelStatistics, *, int8: bool, half: bool = False) -> float:
     """Predicted loss of cosine by the rounding of all kernels; infinite where a weight is beyond float16.
 
     Args:
         graph: The network, as it is written in float.
         statistics: Measured on this graph.
         int8: The kernels that are smaller so are int8; all others are float16.
+        half: It is computed in float16. XNNPACK has the processor take numbers below the smallest normal one for 0,
+            weights as well as activations, and every activation is rounded.
     """
-    loss = 0.0
+    loss = _activations_loss(statistics) if half else 0.0
     for node in graph.nodes:
         if any(np.abs(values).max(initial=0.0) >= HALF_OVERFLOWS for values in node.weights().values()):
             return float("inf")
         if isinstance(node, Conv):
             whole = int8 and not node.depthwise and int8_saves(node) > 0
-            loss += _loss(node, rounded_kernel(node) if whole else node.kernel.astype(np.float16), statistics)
+            kernel = rounded_kernel(node) if whole else node.kernel.astype(np.float16)
+            if half:
+                kernel = np.where(np.abs(kernel) < HALF_FADES, 0, kernel)
+            loss += _loss(node, kernel, statistics)
+    return loss
+
+
+def _activations_loss(statistics: ChannelStatistics) -> float:
+    """Of float16 activations: a share of 2^-11 of each number is a step, and the smallest numbers are gone."""
+    loss = 0.0
+    for name, gain in statistics.gain.items():
+        power = statistics.power[name].astype(np.float64)
+        noise = power * 2.0**-22 / 12 + np.minimum(power, HALF_FADES**2 / 3)
+        loss += float(noise @ gain) / 2
     return loss
 
 

@@ -12,8 +12,7 @@ from ghostface_edge.errors import CalibrationError
 
 from .calibration import Calibration, apply
 from .channel_statistics import ChannelStatistics, channel_statistics
-from .graph import Conv, FloatArray, Graph
-from .half import HALF_FADES, HALF_OVERFLOWS
+from .graph import FloatArray, Graph
 from .int8_kernels import Int8Kernel, correct_kernels, fewest_kernels, rank_kernels, rounding_loss
 from .lowering import naive_int8_graph, require_finite
 from .passes.even_channels import even_channels
@@ -114,12 +113,11 @@ def prepare_weights(prepared: Prepared, pictures: FloatArray, *, int8: bool, hal
     Raises:
         ConversionError: A tensor is not finite on the pictures; or it is too large for float16, and cannot be rescaled.
     """
-    if not int8 and not _strains_half(prepared.graph):
-        return prepared
     before = channel_statistics(prepared.graph, pictures, interpreted=True)
     graph, factors = even_channels(prepared.graph, before, exact=not int8)
     after = before.scaled(factors)
-    loss, least = rounding_loss(prepared.graph, before, int8=int8), rounding_loss(graph, after, int8=int8)
+    loss = rounding_loss(prepared.graph, before, int8=int8, half=half)
+    least = rounding_loss(graph, after, int8=int8, half=half)
     if not least < loss * _WORTH_RESCALING:
         return replace(prepared, loss=loss)
     if half:
@@ -129,19 +127,6 @@ def prepare_weights(prepared: Prepared, pictures: FloatArray, *, int8: bool, hal
             after = channel_statistics(graph, pictures, interpreted=True)
     note = "Channels of unequal ranges were rescaled for the rounding of weights; in float that changes nothing."
     return replace(prepared, graph=graph, notes=(*prepared.notes, note), loss=least, rescaled=after)
-
-
-def _strains_half(graph: Graph) -> bool:
-    """Whether a weight is beyond float16, or all weights of a channel are among its smallest, which have few bits."""
-    for node in graph.nodes:
-        if any(np.abs(values).max(initial=0.0) >= HALF_OVERFLOWS for values in node.weights().values()):
-            return True
-        if isinstance(node, Conv):
-            largest = np.abs(node.kernel).max(axis=(0, 1))
-            channels = (largest.max(axis=0), largest.max(axis=1))
-            if any(((values > 0) & (values < HALF_FADES)).any() for values in channels):
-                return True
-    return False
 
 
 def prepare_means(prepared: Prepared) -> Prepared:

@@ -71,3 +71,16 @@ def test_what_float16_cannot_hold_is_an_infinite_loss(weight: float, fits: bool)
     assert (loss < np.inf) == fits
     with np.errstate(over="ignore"):
         assert np.isfinite(np.float32(weight).astype(np.float16)) == fits
+
+
+def test_what_float16_arithmetic_takes_for_zero() -> None:
+    """A weight of 2^-15 is kept by float16 and gone for a processor without its smallest numbers: all of the output."""
+    nodes = (
+        Input("x", (), 2, 2, 1),
+        Conv("small", ("x",), np.full((1, 1, 1, 1), 2.0**-15, np.float32), None),
+        Conv("y", ("small",), np.full((1, 1, 1, 1), 2.0**15, np.float32), None),
+    )
+    graph = Graph(nodes, ("y",))
+    statistics = channel_statistics(graph, np.ones((1, 2, 2, 1), np.float32))
+    assert rounding_loss(graph, statistics, int8=False) == 0
+    assert rounding_loss(graph, statistics, int8=False, half=True) > 0.4  # half of a squared relative error of 1
