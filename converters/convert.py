@@ -49,9 +49,11 @@ from .preparation import (
     prepare_float,
     prepare_half,
     prepare_integers,
+    prepare_means,
     prepare_mixed,
     prepare_naive,
     prepare_small,
+    prepare_weights,
 )
 from .report import Report
 from .shipped import read_calibration, require_checkpoint, shipped_calibration
@@ -289,7 +291,9 @@ def convert(
     parity = report.parity if report is not None and told else None
     if report is not None and not report.passed:
         page = _save_report(path.with_name(f"{path.name}.refused"), report)
-        raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}. The report: {page}")
+        on_noise = made.judged_by is None and model.card.kind != "detector"
+        hint = " That was measured on pictures made of noise: give faces to judge it by." if on_noise else ""
+        raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}.{hint} The report: {page}")
     pages = None
     if report is not None and made.judged_by is not None:
         pages = _save_report(path, report)
@@ -421,9 +425,14 @@ def _attempt(
 ) -> _Made:
     prepared, judging = _prepared(model, writing, limits, faces, calibration, spare, card)
     if judging is None and writing.precision not in ALIKE:
-        prepared = replace(
-            prepared, notes=(*prepared.notes, "Not judged: no faces were given to compare it with float on.")
-        )
+        notes = [*prepared.notes, "Not judged: no faces were given to compare it with float on."]
+        usual = DEFAULT_GATES[writing.precision].cosine
+        if prepared.loss > 1 - usual:
+            notes.append(
+                "On pictures of noise the rounding of weights is predicted to cost more than the usual gate allows, a "
+                f"mean cosine of {usual:g}: judge it by faces before use, or take float16."
+            )
+        prepared = replace(prepared, notes=tuple(notes))
     card = replace(card, thresholds=_thresholds(model.card, writing.precision, prepared))
     data = _written(prepared, card, writing)
     if prepared.narrow is not None and judging is not None:
@@ -452,6 +461,9 @@ def _prepared(
         watched = input_tensor(crops, replace(card.input, layout="NHWC"))
         if card.compute == "float16":
             prepared = prepare_half(prepared, watched)
+        if precision != "float32":
+            half = card.compute == "float16"
+            prepared = prepare_weights(prepared, watched, int8=precision == "dynamic", half=half)
 
         def size(tried: Prepared) -> int:
             thresholds = _thresholds(model.card, precision, tried)
@@ -459,6 +471,8 @@ def _prepared(
 
         if asked.weights_below is not None:
             prepared = prepare_small(prepared, watched, asked.weights_below, size)
+        if precision == "dynamic":
+            prepared = prepare_means(prepared)
         return prepared, judging
     if asked.prelu is not None:
         raise OptionError(f"prelu is for float models: {precision} has its own form")

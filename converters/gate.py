@@ -52,7 +52,9 @@ class Gate:
             ("mean cosine to float", parity.cosine_mean, self.cosine),
             ("least cosine to float", parity.cosine_min, self.cosine_min),
         )
-        return tuple(f"{what} {value:.6f} is below {limit:g}" for what, value, limit in checks if not value >= limit)
+        return tuple(
+            f"{what} {_below(value, limit)} is below {limit:g}" for what, value, limit in checks if not value >= limit
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -61,6 +63,12 @@ class Gate:
     def to_text(self) -> str:
         """The limits, for people."""
         return f"mean cosine {self.cosine:g}, least {self.cosine_min:g}"
+
+
+def _below(value: float, limit: float) -> str:
+    """A value with as many digits, at least 6, as show that it is below a limit."""
+    texts = (f"{value:.{digits}f}" for digits in range(6, 18))
+    return next((text for text in texts if not float(text) >= limit), repr(value))
 
 
 def parse_limits(text: str, defaults: Mapping[str, float], example: str) -> dict[str, float] | None:

@@ -9,6 +9,12 @@ from ghostface_edge.errors import ConversionError
 
 from .graph import FloatArray
 
+HALF_OVERFLOWS = 65520.0
+"""The smallest number that IEEE 754 binary16 rounds to infinity: half a step above its largest, 65,504."""
+
+HALF_FADES = 2.0**-14
+"""The smallest normal number of binary16: below it, fewer than 11 bits are left."""
+
 
 def to_half(name: str, values: FloatArray) -> NDArray[np.float16]:
     """Weights as float16.

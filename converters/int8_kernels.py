@@ -6,16 +6,18 @@ int8. What is traded is bytes against accuracy: a kernel that is rounded to 255 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostface_edge.errors import OptionError
 
 from .channel_statistics import ChannelStatistics
-from .graph import Conv, Graph
+from .graph import Conv, Graph, Node
+from .half import HALF_FADES, HALF_OVERFLOWS
 from .quantization import int8_saves, quantize_kernel
 
 
@@ -50,16 +52,83 @@ def rank_kernels(graph: Graph, statistics: ChannelStatistics) -> tuple[Int8Kerne
         graph: The network, as it is written in float.
         statistics: Measured on this graph.
     """
-    found = []
-    for node in graph.nodes:
-        if isinstance(node, Conv) and not node.depthwise and int8_saves(node) > 0:
-            integers, scales = quantize_kernel(node)
-            error = np.square(integers.astype(np.float64) * scales - node.kernel).sum(axis=(0, 1))
-            noise = statistics.power[node.inputs[0]].astype(np.float64) @ error
-            # The gain counts squared relative error, and 1 - cosine is half of it.
-            loss = float(noise @ statistics.gain[node.name]) / 2
-            found.append(Int8Kernel(node.name, int8_saves(node), loss))
+    found = (
+        Int8Kernel(node.name, int8_saves(node), _loss(node, rounded_kernel(node), statistics))
+        for node in graph.nodes
+        if isinstance(node, Conv) and not node.depthwise and int8_saves(node) > 0
+    )
     return tuple(sorted(found, key=lambda item: item.loss / item.saved))
+
+
+def rounding_loss(graph: Graph, statistics: ChannelStatistics, *, int8: bool, half: bool = False) -> float:
+    """Predicted loss of cosine by the rounding of all kernels; infinite where a weight is beyond float16.
+
+    Args:
+        graph: The network, as it is written in float.
+        statistics: Measured on this graph.
+        int8: The kernels that are smaller so are int8; all others are float16.
+        half: It is computed in float16. XNNPACK has the processor take numbers below the smallest normal one for 0,
+            weights as well as activations, and every activation is rounded.
+    """
+    loss = _activations_loss(statistics) if half else 0.0
+    for node in graph.nodes:
+        if any(np.abs(values).max(initial=0.0) >= HALF_OVERFLOWS for values in node.weights().values()):
+            return float("inf")
+        if isinstance(node, Conv):
+            whole = int8 and not node.depthwise and int8_saves(node) > 0
+            kernel = rounded_kernel(node) if whole else node.kernel.astype(np.float16)
+            if half:
+                kernel = np.where(np.abs(kernel) < HALF_FADES, 0, kernel)
+            loss += _loss(node, kernel, statistics)
+    return loss
+
+
+def _activations_loss(statistics: ChannelStatistics) -> float:
+    """Of float16 activations: a share of 2^-11 of each number is a step, and the smallest numbers are gone."""
+    loss = 0.0
+    for name, gain in statistics.gain.items():
+        power = statistics.power[name].astype(np.float64)
+        noise = power * 2.0**-22 / 12 + np.minimum(power, HALF_FADES**2 / 3)
+        loss += float(noise @ gain) / 2
+    return loss
+
+
+def rounded_kernel(conv: Conv) -> NDArray[np.float64]:
+    """What the int8 kernel of a dense convolution stands for."""
+    integers, scales = quantize_kernel(conv)
+    return integers.astype(np.float64) * scales
+
+
+def _loss(conv: Conv, rounded: NDArray[np.floating[Any]], statistics: ChannelStatistics) -> float:
+    error = np.square(rounded.astype(np.float64) - conv.kernel).sum(axis=(0, 1))
+    power = statistics.power[conv.inputs[0]].astype(np.float64)
+    noise = power * error[:, 0] if conv.depthwise else power @ error
+    # The gain counts squared relative error, and 1 - cosine is half of it.
+    return float(noise @ statistics.gain[conv.name]) / 2
+
+
+def correct_kernels(graph: Graph, statistics: ChannelStatistics, names: Collection[str] | None) -> Graph:
+    """The network whose convolutions, with int8 kernels, make the same means as with their own.
+
+    Rounded weights times the mean of their input channel shift what a convolution makes; its bias takes that off (see
+    ``bias_correction.py``). That counts where channels are far from 0 on the mean, as behind PReLUs of steep slopes.
+
+    Args:
+        graph: The network, as it is written in float.
+        statistics: Measured on this graph.
+        names: Of the convolutions whose kernels are int8; by default all that are smaller so.
+    """
+
+    def corrected(node: Node) -> Node:
+        if not isinstance(node, Conv) or node.depthwise:
+            return node
+        if int8_saves(node) <= 0 if names is None else node.name not in names:
+            return node
+        error = (node.kernel - rounded_kernel(node)).sum(axis=(0, 1))
+        bias = 0.0 if node.bias is None else node.bias.astype(np.float64)
+        return replace(node, bias=(bias + statistics.mean[node.inputs[0]] @ error).astype(np.float32))
+
+    return Graph(tuple(corrected(node) for node in graph.nodes), graph.outputs)
 
 
 def fewest_kernels(ranked: tuple[Int8Kernel, ...], limit: int, size: Callable[[int], int]) -> int:

@@ -50,7 +50,7 @@ def reaches(graph: Graph, pictures: FloatArray) -> dict[str, NDArray[np.float64]
         pictures: (N, height, width, channels) float32, as the network takes them.
     """
     largest = {graph.input.name: np.abs(pictures).max(axis=(0, 1, 2)).astype(np.float64)}
-    run = _inside(graph)
+    run = run_inside_slowly(graph)
     for picture in pictures:
         for name, tensor in run(picture[None]).items():
             top = np.abs(tensor.astype(np.float64)).reshape(-1, tensor.shape[-1]).max(axis=0)
@@ -58,9 +58,19 @@ def reaches(graph: Graph, pictures: FloatArray) -> dict[str, NDArray[np.float64]
     return largest
 
 
-def _inside(graph: Graph) -> Run:
-    """Runs a network and gives every tensor that it computes."""
+def run_inside(graph: Graph, *, threads: int = 1) -> Run:
+    """What runs a network in float32 and gives every tensor that it computes.
+
+    Raises:
+        ConversionError: A node that has no ONNX form.
+        RuntimeMissingError: onnx or ONNX Runtime is not installed.
+    """
+    return runner(replace(graph, outputs=tuple(node.name for node in graph.nodes[1:])), threads=threads)
+
+
+def run_inside_slowly(graph: Graph, *, threads: int = 1) -> Run:
+    """As :func:`run_inside`, or with the interpreter where ONNX Runtime is not installed: for a few pictures."""
     try:
-        return runner(replace(graph, outputs=tuple(node.name for node in graph.nodes[1:])))
+        return run_inside(graph, threads=threads)
     except RuntimeMissingError:
         return lambda pictures: {name: x.astype(np.float32) for name, x in interpret(graph, pictures).items()}

@@ -60,7 +60,7 @@ def best_factors(graph: Graph, groups: ChannelGroups, statistics: ChannelStatist
         groups: :func:`.channels.scale_groups` of it.
         statistics: Measured on this graph.
     """
-    tensors, kernels = _tensors(graph, groups, statistics), _kernels(graph, groups, statistics)
+    tensors, kernels = _tensors(graph, groups, statistics), kernel_noise(graph, groups, statistics)
     count = len(groups.pinned)
     power = np.zeros(count)
     for name, numbers in groups.numbers.items():
@@ -143,7 +143,7 @@ def _tensors(graph: Graph, groups: ChannelGroups, statistics: ChannelStatistics)
     return noise
 
 
-def _kernels(graph: Graph, groups: ChannelGroups, statistics: ChannelStatistics) -> _Noise:
+def kernel_noise(graph: Graph, groups: ChannelGroups, statistics: ChannelStatistics) -> _Noise:
     """The kernels of dense convolutions; a depthwise kernel has one step per channel and does not care.
 
     Every output channel has a step of its own. They are taken together: the weights of an input channel count as one,

@@ -52,6 +52,14 @@ def test_the_gain_by_hand() -> None:
     assert statistics.high["flat"].tolist() == [10]
 
 
+def test_the_gain_of_outputs_whose_squares_overflow() -> None:
+    kernel = np.array([3e25, 4e25], np.float32).reshape(1, 1, 2, 1)
+    nodes = (Input("input", (), 1, 1, 2), Conv("conv", ("input",), kernel, None), Flatten("flat", ("conv",)))
+    picture = np.array([2, 1], np.float32).reshape(1, 1, 1, 2)
+    statistics = channel_statistics(Graph(nodes, ("flat",)), picture)
+    assert statistics.gain["input"].tolist() == pytest.approx([0.09, 0.16])
+
+
 def test_the_gain_counts_every_pixel() -> None:
     """A 2 x 2 map of one channel, each pixel an output of 1: the relative error of each is its noise / 2."""
     kernel = np.ones((1, 1, 1, 1), np.float32)

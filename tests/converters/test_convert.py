@@ -17,20 +17,26 @@ import numpy as np
 import pytest
 
 from ghostface_edge import __version__
-from ghostface_edge.card import read_card
+from ghostface_edge.card import ModelCard, read_card, write_card
 from ghostface_edge.cli import main
 from ghostface_edge.converters import CONVERTER_VERSION, Conversion, convert
 from ghostface_edge.converters.architectures import architecture
+from ghostface_edge.converters.graph import Graph, PRelu
 from ghostface_edge.converters.interpreter import interpret
 from ghostface_edge.converters.keras_h5 import read_keras_h5
 from ghostface_edge.converters.keras_zip import read_keras_zip
+from ghostface_edge.converters.onnx_writer import write_onnx
+from ghostface_edge.converters.passes.channels import scale_groups, scaled
+from ghostface_edge.converters.preparation import embedder_graph, prepare_float
 from ghostface_edge.converters.tflite_inspection import inspect_tflite
+from ghostface_edge.converters.tflite_writer import write_tflite
 from ghostface_edge.converters.weights_only import keras_order
 from ghostface_edge.converters.yunet_onnx import read_yunet_onnx
 from ghostface_edge.embedding import Embedder
 from ghostface_edge.errors import (
     CheckpointError,
     ConversionError,
+    GateError,
     OptionError,
     RuntimeMissingError,
 )
@@ -616,3 +622,76 @@ def test_numbers_too_large_for_float16(precision: str, keras2: ModuleType, tmp_p
         convert(source, tmp_path / "refused", to="tflite", precision=precision)
     assert not (tmp_path / "refused").exists()
     convert(source, tmp_path / "stored", to="tflite", precision=precision, fp16_storage_only=True)
+
+
+@pytest.mark.parametrize(
+    ("precision", "spread", "least"),
+    [("float16", 32.0, 0.9999), ("float16", 1000.0, 0.9999), ("dynamic", 32.0, 0.995), ("dynamic", 1000.0, 0.995)],
+)
+def test_channels_of_unequal_ranges(
+    precision: str, spread: float, least: float, make_card: Callable[..., ModelCard], tmp_path: Path
+) -> None:
+    """Channels multiplied by random numbers between 1 / spread and spread.
+
+    As they are, int8 weights keep a cosine of 0.2 or less, and float16 cannot hold those of the larger spread.
+    """
+    pytest.importorskip("ai_edge_litert")
+    random = np.random.default_rng(8)
+    graph = embedder_graph(architecture("ghostfacenet-v1-0.5-2", seed=2), "native")
+    groups = scale_groups(graph)
+    reach = np.log(spread)
+    wild = scaled(graph, groups.factors(np.exp(random.uniform(-reach, reach, len(groups.pinned)))))
+    source = tmp_path / "wild.onnx"
+    source.write_bytes(write_card(write_onnx(wild, "test"), make_card(embedding_size=512)))
+    made = convert(source, tmp_path, to="tflite", precision=precision)
+    pictures = random.uniform(-1, 1, (2, 7, 7, 3)).repeat(16, axis=1).repeat(16, axis=2).astype(np.float32)
+    wanted, found = interpret(graph, pictures)["embedding"], open_session(made.path).run(pictures)[0]
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
+    assert ((found * wanted).sum(axis=1) / lengths).min() > least
+    said = any(note.startswith("Channels of unequal ranges were rescaled") for note in made.notes)
+    assert said
+
+
+def test_channels_of_like_ranges_stay(official: Path, tmp_path: Path) -> None:
+    """The official checkpoint's files are what its weights alone make of them."""
+    pytest.importorskip("ai_edge_litert")
+    graph = read_keras_h5(official.read_bytes(), "official")
+    for precision in ("float16", "dynamic"):
+        made = convert(official, tmp_path, to="tflite", precision=precision)
+        plain = write_tflite(prepare_float(graph, "tflite", precision).graph, made.card)
+        assert made.path.read_bytes() == plain
+
+
+def test_a_refusal_says_that_it_was_measured_on_noise(small_checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    with pytest.raises(GateError, match=r"is below 1\. That was measured on pictures made of noise: give faces"):
+        convert(small_checkpoint, tmp_path, to="tflite", precision="float16", gate="cosine=1")
+
+
+@pytest.mark.parametrize(("reach", "warned"), [(0.3, False), (3.0, True)])
+def test_int8_weights_that_nobody_judged(
+    reach: float, warned: bool, make_card: Callable[..., ModelCard], tmp_path: Path
+) -> None:
+    """A network of random steep slopes turns small errors into large ones: its int8 weights keep less than the gate."""
+    mean = 0.996  # of the usual gate
+    pytest.importorskip("ai_edge_litert")
+    random = np.random.default_rng(3)
+    graph = embedder_graph(architecture("ghostfacenet-v1-0.5-2", seed=2), "native")
+    steep = Graph(
+        tuple(
+            replace(node, slope=random.uniform(-reach, reach, node.slope.shape).astype(np.float32))
+            if isinstance(node, PRelu)
+            else node
+            for node in graph.nodes
+        ),
+        graph.outputs,
+    )
+    source = tmp_path / "steep.onnx"
+    source.write_bytes(write_card(write_onnx(steep, "test"), make_card(embedding_size=512)))
+    made = convert(source, tmp_path, to="tflite", precision="dynamic", fp16_storage_only=True)
+    pictures = random.uniform(-1, 1, (4, 7, 7, 3)).repeat(16, axis=1).repeat(16, axis=2).astype(np.float32)
+    wanted, found = interpret(steep, pictures)["embedding"], open_session(made.path).run(pictures)[0].astype(float)
+    cosines = (found * wanted).sum(axis=1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
+    assert (cosines.mean() < mean) == warned
+    assert any("Not judged" in note for note in made.notes)
+    assert any("predicted to cost more" in note for note in made.notes) == warned

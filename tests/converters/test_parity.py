@@ -52,6 +52,9 @@ def test_a_gate_names_what_is_missed() -> None:
     assert gate.failures(parity(0.98, 0.95)) == ()
     assert gate.failures(parity(0.97, 0.96)) == ("mean cosine to float 0.970000 is below 0.98",)
     assert len(gate.failures(parity(0.1, -0.2))) == 2
+    # as many digits as show the difference
+    (close,) = Gate(0.999999, 0.9).failures(parity(0.99999873, 0.99))
+    assert close == "mean cosine to float 0.9999987 is below 0.999999"
 
 
 def test_gates_in_text() -> None:
