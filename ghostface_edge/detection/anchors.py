@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,10 +58,6 @@ class Anchors:
         boxes: FloatArray = (self.boxes.reshape(-1, 2, 2) * xy + shift).reshape(-1, 4)
         landmarks: FloatArray = self.landmarks * xy + shift
         return Anchors(self.scores, boxes, landmarks)
-
-    def among(self, chosen: NDArray[Any]) -> Anchors:
-        """Some of the anchors, by a mask or by indices."""
-        return Anchors(self.scores[chosen], self.boxes[chosen], self.landmarks[chosen])
 
     def detections(self, run: DetectionRun | None = None) -> tuple[Detection, ...]:
         """Each anchor as a result, with what was done to find it."""

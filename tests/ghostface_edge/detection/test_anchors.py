@@ -221,8 +221,6 @@ def test_joined_and_chosen() -> None:
     np.testing.assert_array_equal(both.scores, np.float32([0.5, 0.6, 0.7]))
     assert both.boxes[:, 2].tolist() == [1, 2, 3]
     assert both.landmarks.shape == (3, 5, 2)
-    assert both.among(np.array([2, 0])).boxes[:, 2].tolist() == [3, 1]
-    assert both.among(np.array([False, True, False])).boxes[:, 2].tolist() == [2]
 
 
 def test_results_are_plain_numbers() -> None:

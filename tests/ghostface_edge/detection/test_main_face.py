@@ -257,7 +257,7 @@ def test_landmarks_of_both_ways_agree(detector: Any, lfw_sample: list[Path]) -> 
         short, whole = only(found_by(detector, image, main=True))[0], main_face(image, found_by(detector, image))
         eyes = np.hypot(*(whole.landmarks[0] - whole.landmarks[1]))
         away.append(np.hypot(*(short.landmarks - whole.landmarks).T).mean() / eyes)
-    # Two looks scatter more where nothing looks closer: the median is 0.04 and 0.06.
+    # They scatter more where nothing looks closer: the median is 0.04 and 0.06.
     assert np.median(away) < (0.05 if detector.name == "yunet" else 0.08)
     assert max(away) < 0.3
 

@@ -444,7 +444,7 @@ def test_a_square_by_hand_on_litert(make_card: Callable[..., Any], tmp_path: Pat
 def test_the_same_faces_on_both_runtimes(
     on_runtimes: Callable[..., YuNet], shared: Path, lfw_sample: list[Path], mode: str, precision: str, pixels: float
 ) -> None:
-    """Largest differences of landmarks on the photos and 500 of LFW: float32 0.006 pixels, float16 0.37."""
+    """Largest differences of landmarks on the photos and 200 of LFW: float32 0.007 pixels, float16 0.40."""
     onnx, litert = on_runtimes("onnx", mode=mode), on_runtimes("tflite", precision, mode=mode)
     faces = 0
     for path in [*sorted((shared / "photos").glob("*.jpg")), *lfw_sample[:60]]:
