@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Callable
@@ -227,6 +228,27 @@ def test_other_systems_are_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr(environments, "_OS_RELEASE", tmp_path / "os-release")
     with pytest.raises(RuntimeMissingError, match="run this on Debian 12 or later"):
         prepare_environment(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("installed", "taken"),
+    [
+        (["ai-edge-litert", "tflite-runtime"], ["ai-edge-litert"]),  # as the runtime prefers them
+        (["onnxruntime", "tflite-runtime"], ["onnxruntime", "tflite-runtime"]),
+        (["tflite-runtime"], ["tflite-runtime"]),
+    ],
+)
+def test_the_guest_runs_what_runs_here(monkeypatch: pytest.MonkeyPatch, installed: list[str], taken: list[str]) -> None:
+    versions = dict.fromkeys([*environments.NEEDED, *installed], "1.2")
+
+    def version(name: str) -> str:
+        try:
+            return versions[name]
+        except KeyError:
+            raise metadata.PackageNotFoundError(name) from None
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert list(environments._host_packages()) == [*environments.NEEDED, *taken]
 
 
 @pytest.mark.usefixtures("debian")
