@@ -197,6 +197,19 @@ def test_float16_is_computed_in_float16_where_that_exists(
     assert half["cortex-a53"].total < 1.03 * single["cortex-a53"].total
 
 
+@pytest.mark.parametrize(
+    "name", ["ghostfacenet-v1-1.3-2", pytest.param("ghostfacenet-v1-1.3-1", marks=pytest.mark.slow)]
+)
+def test_what_wide_networks_cost_in_float16(machine: Emulator, name: str) -> None:
+    """Files of float16 and of int8 weights, computed in float16, against float32, all on the A76."""
+    lite = load_field(architectures=[name], precisions=["float32", "float16", "dynamic"], runtimes=["litert"])
+    found = count_candidates(machine, lite.candidates, [CORES["a76"]]).items
+    assert [problem for item in found for problem in item.problems] == []
+    single, half, weights = (item.mean.total for item in found)
+    assert half <= 0.56 * single
+    assert weights <= 0.72 * single
+
+
 def test_float16_on_a76_against_float32(machine: Emulator) -> None:
     """The float16 file, computed in float16, against the float32 file on this machine: cosine."""
     lite = load_field(architectures=[ARCHITECTURE], precisions=["float32", "float16"], runtimes=["litert"])
