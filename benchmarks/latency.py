@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -88,6 +88,7 @@ def load_field(
     runtimes: Sequence[str] = (),
     threads: Sequence[int] = (1,),
     store: ModelStore | None = None,
+    kinds: Collection[str] = ("embedder",),
 ) -> Field:
     """Build or read models, and open each in its runtime.
 
@@ -98,9 +99,11 @@ def load_field(
         runtimes: ``onnx`` or ``litert``; by default those that are installed.
         threads: CPU threads of one inference, each count another subject.
         store: Where models are looked up; by default the user's own store.
+        kinds: What the models may be, as their cards say it: ``embedder``, ``detector``.
 
     Raises:
-        OptionError: Nothing to time, or an unknown runtime, precision or architecture, or a senseless number.
+        OptionError: Nothing to time, a model of another kind, an unknown runtime, precision or architecture, or a
+            senseless number.
         GhostFaceError: A model cannot be found or read; or nothing of what was asked for can run, for the first reason.
     """
     known = dict.fromkeys(name for names in PRECISIONS.values() for name in names)
@@ -123,7 +126,7 @@ def load_field(
             name, data, file = source()
             for count in counts:
                 session = load_session(data, file or name, threads=count)
-                candidate = _candidate(session, name, data, file)
+                candidate = _candidate(session, name, data, file, kinds)
                 candidates.setdefault(candidate.subject, candidate)
         except (RuntimeMissingError, _CannotRunError, ConversionError) as error:
             skipped.append(f"{label}: {error}")
@@ -190,9 +193,9 @@ def _built(network: RandomModel, runtime: str, precision: str) -> tuple[str, byt
         raise _CannotRunError(str(error)) from error
 
 
-def _candidate(session: Session, name: str, data: bytes, file: str) -> Candidate:
+def _candidate(session: Session, name: str, data: bytes, file: str, kinds: Collection[str]) -> Candidate:
     card = session.card
-    if card.kind != "embedder":
+    if card.kind not in kinds:
         raise OptionError(f"{file} is a {card.kind}, and latency is of embedders: see bench pipeline")
     subject = Subject(
         name=name or card.name,

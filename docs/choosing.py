@@ -23,6 +23,7 @@ RESULTS = PAGE.parent.parent / "benchmarks" / "results"
 
 CORES = {"cortex-a53": "A53", "cortex-a72": "A72", "cortex-a76": "A76"}
 RUNTIME = "ai_edge_litert"
+DETECTORS = ("yunet",)
 
 _TABLE = re.compile(r"(<!-- ([\w./ -]+\.json) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _SHADES = "--ink: #1f2429; --faint: #5c6670; --grid: #d5dae0; background: white"
@@ -52,23 +53,26 @@ class Sources:
         return cls(counts, times, json.loads((RESULTS / accuracy).read_text(encoding="utf-8")))
 
     def files(self) -> dict[tuple[str, str], dict[str, Row]]:
-        """Of each network and precision on LiteRT, what was counted on each core."""
+        """Of each network, what was counted on each core: by precision on LiteRT, and a detector elsewhere, too."""
         found: dict[tuple[str, str], dict[str, Row]] = {}
-        for row in (row for run in self.counts for row in run.rows if row.subject.runtime.startswith(RUNTIME)):
-            core = row.subject.stage.rpartition(" ")[2]
-            found.setdefault((row.subject.name, row.subject.precision), {})[core] = row
+        for row in (row for run in self.counts for row in run.rows):
+            subject = row.subject
+            form = subject.precision
+            if not subject.runtime.startswith(RUNTIME):
+                if subject.name not in DETECTORS:
+                    continue
+                form = f"{form} on ONNX Runtime"
+            found.setdefault((subject.name, form), {})[subject.stage.rpartition(" ")[2]] = row
         return found
 
-    def timed(self, name: str, precision: str) -> tuple[float, int]:
-        """The time of a file over that of the run's first, from rounds in which both ran; and its bytes."""
-        (row,) = (
-            row
-            for row in self.times.rows
-            if (row.subject.name, row.subject.precision) == (name, precision)
-            and row.subject.runtime.startswith(RUNTIME)
-        )
-        ratio = row.figures["ratio_to_first"]
-        return 1.0 if ratio is None else ratio["value"], row.figures["file_bytes"]
+    def timed(self, name: str, precision: str) -> tuple[float, int] | None:
+        """The time of a file over that of the run's first, from rounds in which both ran, and its bytes; or None."""
+        for row in self.times.rows:
+            subject = row.subject
+            if (subject.name, subject.precision) == (name, precision) and subject.runtime.startswith(RUNTIME):
+                ratio = row.figures["ratio_to_first"]
+                return 1.0 if ratio is None else ratio["value"], row.figures["file_bytes"]
+        return None
 
     def evaluated(self, name: str, precision: str) -> tuple[dict[str, Any], dict[str, float]] | None:
         """What was found on LFW, and the cosine to float32; None where the file was not evaluated."""
@@ -104,9 +108,11 @@ def table(sources: Sources) -> str:
     lines = [_line(*heads), _line("---", *["---:"] * (len(heads) - 1))]
     files = sources.files()
     for (name, precision), rows in files.items():
-        time, size = sources.timed(name, precision)
+        timed, first = sources.timed(name, precision), sources.timed(name, "float32")
+        time = f"{timed[0] / first[0]:.2f}" if timed and first else ""
+        size = timed[1] if timed else rows["cortex-a76"].figures["file_bytes"]
         plain = files[name, "float32"]
-        counts = [f"{_count(rows[core]) / 1e6:.2f} ({_count(rows[core]) / _count(plain[core]):.2f})" for core in CORES]
+        counts = [_share(rows.get(core), plain.get(core)) for core in CORES]
         judged = sources.evaluated(name, precision)
         cells = ["", "", ""]
         if judged is not None:
@@ -122,7 +128,7 @@ def table(sources: Sources) -> str:
                 f"`{name}`, {precision}",
                 f"{size:,}",
                 *counts,
-                f"{time / sources.timed(name, 'float32')[0]:.2f}",
+                time,
                 cells[0],
                 f"{rows['cortex-a76'].figures['cosine']:.5f}",
                 *cells[1:],
@@ -134,12 +140,13 @@ def table(sources: Sources) -> str:
 
 def chart(page: str) -> str:
     """Bars: instructions over those of float32 on the same core."""
-    files = next(Sources.read(found[2]) for found in _TABLE.finditer(page)).files()
+    everything = next(Sources.read(found[2]) for found in _TABLE.finditer(page)).files()
+    files = {key: rows for key, rows in everything.items() if rows["cortex-a76"].subject.runtime.startswith(RUNTIME)}
     precisions = list(dict.fromkeys(precision for _, precision in files if precision != "float32"))
     bars = []
     for core, short in CORES.items():
         for (name, precision), rows in files.items():
-            if precision != "float32":
+            if precision != "float32" and core in rows:
                 share = _count(rows[core]) / _count(files[name, "float32"][core])
                 before = (0.0,) * precisions.index(precision)
                 bars.append(Bar(f"Cortex-{short}, {name}, {precision}", (*before, share)))
@@ -150,6 +157,11 @@ def chart(page: str) -> str:
         names=precisions,
     )
     return drawing.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" style="{_SHADES}" ', 1) + "\n"
+
+
+def _share(row: Row | None, plain: Row | None) -> str:
+    """Millions of instructions, and over those of float32; nothing where they were not counted."""
+    return f"{_count(row) / 1e6:.2f} ({_count(row) / _count(plain):.2f})" if row and plain else ""
 
 
 def _count(row: Row) -> float:

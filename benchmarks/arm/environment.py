@@ -30,8 +30,8 @@ _log = logging.getLogger(__name__)
 NEEDED = ("numpy", "opencv-python-headless", "pillow", "platformdirs")
 """Distributions that the guest needs in any case."""
 
-RUNTIMES = ("ai-edge-litert", "onnxruntime")
-"""Of these, the guest gets what the host has."""
+RUNTIMES = ("ai-edge-litert", "onnxruntime", "tflite-runtime")
+"""Of these, the guest gets what the host has; of LiteRT and its predecessor the one that runs models there."""
 
 _ALSO = ("onnx", "pytest")  # for the tests of the runtime, where the host has them
 _DEBIAN = ("python3", "libgomp1", "libstdc++6")
@@ -194,6 +194,8 @@ def _host_packages() -> dict[str, str]:
         except metadata.PackageNotFoundError as error:
             if name in NEEDED:
                 raise RuntimeMissingError(f"{name} is not installed: pip install {name}") from error
+    if "ai-edge-litert" in found:
+        found.pop("tflite-runtime", None)  # it has no wheels beyond Python 3.11, which the guest may have
     if not any(name in found for name in RUNTIMES):
         raise RuntimeMissingError('no inference runtime is installed: pip install "ghostface-edge[litert]"')
     return found

@@ -13,12 +13,15 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from ghostface_edge.card import ModelCard
+from ghostface_edge.detection.yunet import MAX_SIZE, shrunk
 from ghostface_edge.embedding import input_tensor
 from ghostface_edge.errors import EvaluationError
 from ghostface_edge.runtime import file_format
 from ghostface_edge.runtime.session import usable_cpus
 
 from ..device import Device
+from ..drawn_people import PEOPLE, draw_people
 from ..face_crops import drawn_faces
 from ..latency import Candidate, load_field
 from ..run_file import Row, Run
@@ -51,6 +54,7 @@ REPEATABILITY = 0.005
 _INFERENCES = 2
 _ROUNDS = 3
 _FACES = 4
+_KINDS = ("embedder", "detector")
 _INTEGERS = ("int8", "int16x8")
 _HALVES = ("float16", "dynamic")  # computed in float16 where the core can
 _EXACT_RUNTIME = "ai_edge_litert"
@@ -95,6 +99,7 @@ class CoreCount:
     Attributes:
         subject: The model, as on this machine.
         file: Name of its file; empty where it was built for the run.
+        size: Of the file, bytes.
         core: The core.
         rounds: Instructions per inference, of each round.
         agreement: Of its outputs with this machine's.
@@ -102,6 +107,7 @@ class CoreCount:
 
     subject: Subject
     file: str
+    size: int
     core: Core
     rounds: tuple[Tally, ...]
     agreement: Agreement
@@ -155,6 +161,7 @@ class CoreCount:
             subject=replace(self.subject, stage=f"inference on {self.core.name}"),
             figures={
                 "file": self.file,
+                "file_bytes": self.size,
                 "board": self.core.board,
                 "instructions": self.mean.to_dict(),
                 "instructions_by_round": {"p50": median(totals), "min": totals[0], "max": totals[-1]},
@@ -232,7 +239,7 @@ def count_run(
             :func:`count_candidates` raise it.
     """
     tools = find_tools()
-    field = load_field(models, architectures=architectures, precisions=precisions, runtimes=runtimes)
+    field = load_field(models, architectures=architectures, precisions=precisions, runtimes=runtimes, kinds=_KINDS)
     environment = prepare_environment()
     with emulator(tools, environment) as machine:
         counts = count_candidates(machine, field.candidates, cores)
@@ -245,7 +252,7 @@ def count_run(
             "cores": [core.name for core in cores],
             "inferences": _INFERENCES,
             "rounds": _ROUNDS,
-            "input": drawn_faces(_FACES).kind,
+            "input": _input_kind(field.candidates),
             "guest": guest,
             "skipped": list(field.skipped),
             "problems": [f"{count.label}: {problem}" for count in counts.items for problem in count.problems],
@@ -261,13 +268,33 @@ class _Job:
     def __init__(self, folder: Path, candidate: Candidate) -> None:
         self.candidate = candidate
         session = candidate.session
-        tensors = input_tensor(drawn_faces(_FACES).crops, session.card.input)
+        tensors = input_tensor(_pictures(session.card), session.card.input)
         rows = [session.run(tensor[None]) for tensor in tensors]
         self.expected = [np.concatenate(parts) for parts in zip(*rows)]
         self.inputs = folder / f"{uuid4().hex}.npy"
         self.model = self.inputs.with_suffix(f".{file_format(session.runtime)}")
         np.save(self.inputs, tensors)
         self.model.write_bytes(candidate.data)
+
+
+def _pictures(card: ModelCard) -> NDArray[np.uint8]:
+    """What a model sees: aligned faces, or as a detector one picture with people in it."""
+    if card.kind == "embedder":
+        return drawn_faces(_FACES).crops
+    people = shrunk(draw_people(), MAX_SIZE)
+    picture = np.zeros((1, MAX_SIZE, MAX_SIZE, 3), np.uint8)
+    picture[0, : people.shape[0], : people.shape[1]] = people
+    return picture
+
+
+def _input_kind(candidates: Sequence[Candidate]) -> str:
+    """In words, for the report."""
+    kinds = {item.session.card.kind for item in candidates}
+    said = {
+        "embedder": drawn_faces(_FACES).kind,
+        "detector": f"detectors: {len(PEOPLE)} people drawn by this program, {MAX_SIZE} x {MAX_SIZE} pixels",
+    }
+    return "; ".join(text for kind, text in said.items() if kind in kinds)
 
 
 def _count(emulator: Emulator, job: _Job, core: Core) -> CoreCount:
@@ -279,6 +306,7 @@ def _count(emulator: Emulator, job: _Job, core: Core) -> CoreCount:
     count = CoreCount(
         subject=job.candidate.subject,
         file=job.candidate.file,
+        size=len(job.candidate.data),
         core=core,
         rounds=per_inference(marks, _INFERENCES, _ROUNDS),
         agreement=Agreement.between(found, job.expected),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Callable
@@ -20,10 +21,16 @@ from ghostface_edge.benchmarks.arm.environment import prepare_environment
 from ghostface_edge.benchmarks.arm.instructions import CLASSES, Tally
 from ghostface_edge.benchmarks.arm.measurement import Agreement, CoreCount, per_inference
 from ghostface_edge.benchmarks.device import Device
+from ghostface_edge.benchmarks.drawn_people import PEOPLE, draw_people
+from ghostface_edge.benchmarks.latency import load_field
 from ghostface_edge.benchmarks.run_file import Run
 from ghostface_edge.benchmarks.samples import Subject
 from ghostface_edge.cli.output import table
+from ghostface_edge.detection.anchors import decode
+from ghostface_edge.detection.yunet import YuNet
 from ghostface_edge.errors import EvaluationError, RuntimeMissingError
+from ghostface_edge.image import Image
+from ghostface_edge.models import ModelStore
 
 EQUAL = Agreement(identical=True, relative=0.0, cosine=1.0)
 
@@ -42,7 +49,7 @@ def counted(
     runtime: str = "ai_edge_litert 2.3.0",
 ) -> CoreCount:
     subject = Subject("net", "net-1", precision, runtime, 1, "0" * 64, "inference")
-    return CoreCount(subject, "", CORES[core], rounds or (tally(1000.0),), agreement)
+    return CoreCount(subject, "", 1234, CORES[core], rounds or (tally(1000.0),), agreement)
 
 
 def test_what_is_around_inferences_falls_out() -> None:
@@ -92,6 +99,20 @@ def test_what_is_finished_survives_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> No
         counts_of(monkeypatch, interrupt)
     with pytest.raises(EvaluationError, match="the guest died"):
         counts_of(monkeypatch, lambda: first, fail)
+
+
+def test_a_detector_sees_a_picture_of_people(tmp_path: Path, real_models: ModelStore) -> None:
+    paths = [real_models.resolve("yunet", format=form, precision="float32") for form in ("tflite", "onnx")]
+    lite, onnx = load_field(paths, kinds=("detector",)).candidates
+    for candidate, shape in ((lite, (1, 640, 640, 3)), (onnx, (1, 3, 640, 640))):
+        job = measurement._Job(tmp_path, candidate)
+        seen = np.load(job.inputs)
+        assert seen.shape == shape
+        found = YuNet(candidate.session).detect(Image.from_rgb(draw_people()))
+        # what the network makes of it holds the people that are found in the photo
+        anchors = decode([grid[0] for grid in job.expected], least=0.7)
+        assert len(anchors.best(least=0.7, overlap=0.3)) == len(found) == len(PEOPLE)
+    assert measurement._input_kind([lite]) == "detectors: 3 people drawn by this program, 640 x 640 pixels"
 
 
 def test_agreement_by_hand() -> None:
@@ -227,6 +248,27 @@ def test_other_systems_are_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr(environments, "_OS_RELEASE", tmp_path / "os-release")
     with pytest.raises(RuntimeMissingError, match="run this on Debian 12 or later"):
         prepare_environment(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("installed", "taken"),
+    [
+        (["ai-edge-litert", "tflite-runtime"], ["ai-edge-litert"]),  # as the runtime prefers them
+        (["onnxruntime", "tflite-runtime"], ["onnxruntime", "tflite-runtime"]),
+        (["tflite-runtime"], ["tflite-runtime"]),
+    ],
+)
+def test_the_guest_runs_what_runs_here(monkeypatch: pytest.MonkeyPatch, installed: list[str], taken: list[str]) -> None:
+    versions = dict.fromkeys([*environments.NEEDED, *installed], "1.2")
+
+    def version(name: str) -> str:
+        try:
+            return versions[name]
+        except KeyError:
+            raise metadata.PackageNotFoundError(name) from None
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert list(environments._host_packages()) == [*environments.NEEDED, *taken]
 
 
 @pytest.mark.usefixtures("debian")

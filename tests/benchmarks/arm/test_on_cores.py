@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -27,11 +27,13 @@ from ghostface_edge.card import ModelCard, write_card
 from ghostface_edge.converters.architectures import architecture
 from ghostface_edge.converters.preparation import prepare_float
 from ghostface_edge.converters.tflite_writer import write_tflite
+from ghostface_edge.detection.yunet import YuNet
 from ghostface_edge.embedding import input_tensor
 from ghostface_edge.engine import FaceEngine
 from ghostface_edge.errors import EvaluationError, RuntimeMissingError
+from ghostface_edge.image import Image
 from ghostface_edge.models import ModelStore
-from ghostface_edge.runtime import load_session
+from ghostface_edge.runtime import load_session, open_session
 from ghostface_edge.runtime.opening import read_model_card
 
 pytestmark = [
@@ -197,6 +199,19 @@ def test_float16_is_computed_in_float16_where_that_exists(
     assert half["cortex-a53"].total < 1.03 * single["cortex-a53"].total
 
 
+@pytest.mark.parametrize(
+    "name", ["ghostfacenet-v1-1.3-2", pytest.param("ghostfacenet-v1-1.3-1", marks=pytest.mark.slow)]
+)
+def test_what_wide_networks_cost_in_float16(machine: Emulator, name: str) -> None:
+    """Files of float16 and of int8 weights, computed in float16, against float32, all on the A76."""
+    lite = load_field(architectures=[name], precisions=["float32", "float16", "dynamic"], runtimes=["litert"])
+    found = count_candidates(machine, lite.candidates, [CORES["a76"]]).items
+    assert [problem for item in found for problem in item.problems] == []
+    single, half, weights = (item.mean.total for item in found)
+    assert half <= 0.56 * single
+    assert weights <= 0.72 * single
+
+
 def test_float16_on_a76_against_float32(machine: Emulator) -> None:
     """The float16 file, computed in float16, against the float32 file on this machine: cosine."""
     lite = load_field(architectures=[ARCHITECTURE], precisions=["float32", "float16"], runtimes=["litert"])
@@ -303,6 +318,96 @@ def test_a_gallery_of_float32_is_searched_in_float16(
     similarities = probes @ np.stack([face.embedding for face in faces]).T
     assert similarities.argmax(axis=1).tolist() == list(range(len(faces)))
     assert np.diag(similarities).min() >= 0.9995
+
+
+AT_THE_RIM = "selfie-many-people.jpg"
+FACES_FOUND = """
+import json, sys
+from ghostface_edge import Image
+from ghostface_edge.detection.yunet import YuNet
+from ghostface_edge.runtime import open_session
+model, answer, modes, *photos = sys.argv[1:]
+session = open_session(model, threads=1)
+found = [
+    {mode: [face.landmarks.tolist() for face in YuNet(session, mode=mode).detect(image)] for mode in modes.split(",")}
+    for image in map(Image.open, photos)
+]
+with open(answer, "w") as file:
+    json.dump(found, file)
+"""
+
+
+def landmarks_apart(
+    machine: Emulator, models: ModelStore, photos: Sequence[Path], modes: Sequence[str]
+) -> dict[str, list[float]]:
+    """YuNet's float16 file on an A76 against the float32 file here, by mode.
+
+    For each face the distance of the landmark that is farthest off, in pixels of what the network sees of a photo,
+    which is at most 640 of them wide or high.
+    """
+    half, single = (models.resolve("yunet", format="tflite", precision=form) for form in ("float16", "float32"))
+    answer = machine.folder / f"{uuid4().hex}.json"
+    words = [str(half), str(answer), ",".join(modes), *map(str, photos)]
+    machine.run(CORES["a76"], ["-c", FACES_FOUND, *words], counting=False)
+    session = open_session(single, threads=1)
+    apart: dict[str, list[float]] = {mode: [] for mode in modes}
+    for photo, by_mode in zip(photos, json.loads(answer.read_text())):
+        image = Image.open(photo)
+        shrunk = min(1.0, 640 / max(image.width, image.height))
+        for mode, faces in by_mode.items():
+            found = np.array(faces)
+            wanted = np.array([face.landmarks for face in YuNet(session, mode=mode).detect(image)])
+            assert len(found) == len(wanted) > 0, (photo.name, mode)
+            # a face's own place in the order may change where two scores are alike
+            away = np.linalg.norm(found[:, None] - wanted[None], axis=-1).max(axis=-1)
+            assert sorted(away.argmin(axis=0)) == list(range(len(wanted))), (photo.name, mode)
+            apart[mode].extend((shrunk * away.min(axis=0)).tolist())
+    return apart
+
+
+def test_yunet_in_float16_finds_the_same_landmarks(
+    machine: Emulator, real_models: ModelStore, shared: Path, lfw_sample: list[Path]
+) -> None:
+    photos = [*(shared / "photos" / name for name in ("img14.jpg", "img21.jpg")), *lfw_sample[:6]]
+    apart = landmarks_apart(machine, real_models, photos, ["fast", "accurate"])
+    assert len(apart["fast"]) >= len(photos)
+    assert {mode: max(values) <= 0.5 for mode, values in apart.items()} == {"fast": True, "accurate": True}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["fast", "accurate"])
+def test_yunet_in_float16_on_many_photos(
+    machine: Emulator, real_models: ModelStore, shared: Path, lfw_sample: list[Path], mode: str
+) -> None:
+    """Not so in ``plain``, where one anchor has all to say: which of two whose scores are alike, anything settles."""
+    whole = [photo for photo in sorted((shared / "photos").glob("*.jpg")) if photo.name != AT_THE_RIM]
+    apart = landmarks_apart(machine, real_models, [*whole, *lfw_sample[:40]], [mode])[mode]
+    assert len(apart) > 50
+    assert max(apart) <= 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "plain",
+        "fast",
+        pytest.param(
+            "accurate",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="half of one face lies beyond the rim: what the closer looks see of it hangs on tenths of a "
+                "pixel of where they look, in float32, too",
+            ),
+        ),
+    ],
+)
+def test_yunet_in_float16_on_faces_at_the_rim(
+    machine: Emulator, real_models: ModelStore, shared: Path, mode: str
+) -> None:
+    apart = landmarks_apart(machine, real_models, [shared / "photos" / AT_THE_RIM], [mode])[mode]
+    assert len(apart) == 6
+    assert max(apart) <= 0.5
 
 
 def test_the_runtime_passes_its_tests_on_every_core(machine: Emulator, environment: Environment) -> None:
