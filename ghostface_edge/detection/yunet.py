@@ -145,7 +145,8 @@ class YuNet:
         photo = _View(image.pixels)
         wanted = None if min_face is None else input_size(photo.longest, min_face)
         seen = self._whole(photo) if wanted is None else self._seen(photo.shrunk(wanted))
-        return tuple(self._result(seen, index, (photo,))[0] for index in seen.best)
+        views = photo.halved() if seen.best and self._mode == "accurate" else [photo]
+        return tuple(self._result(seen, index, views)[0] for index in seen.best)
 
     def detect_main(self, image: Image) -> tuple[Detection, ...]:
         """Find the main face, coarse to fine; see :meth:`ghostface_edge.detection.ScalingDetector.detect_main`.
@@ -170,7 +171,7 @@ class YuNet:
                 if sure:
                     return (found,)
         seen = self._whole(photo, inputs)
-        return (self._result(seen, seen.main, (photo,))[0],) if seen.best else ()
+        return (self._result(seen, seen.main, views)[0],) if seen.best else ()
 
     def _whole(self, photo: _View, inputs: tuple[int, ...] = ()) -> _Seen:
         """What the photo shows at the usual size; where that is no face, what it shows at twice that size."""
@@ -193,7 +194,7 @@ class YuNet:
         Args:
             seen: What showed it.
             index: Its best anchor.
-            views: The photo, and what there is of it between the photo and the view, the largest first.
+            views: The photo, and it halved again and again.
         """
         plain = self._mode == "plain"
         landmarks, looks = seen.anchors.landmarks[index] if plain else seen.anchors.blended(index), 0
@@ -369,10 +370,9 @@ def _cut(matrix: NDArray[np.float64], view: _View, views: Sequence[_View]) -> ND
     Args:
         matrix: From the view in which the face was seen to the canvas.
         view: That view.
-        views: The photo, and what there is between it and that view, the largest first.
+        views: The photo, and it halved again and again.
     """
-    candidates = [view, *(other for other in reversed(views) if other.scale[0] < view.scale[0])]
-    for other in candidates:
+    for other in reversed(views):
         x, y = other.scale[0] / view.scale[0], other.scale[1] / view.scale[1]
         # other -> view: v = (o + 0.5) * ratio - 0.5
         cut = matrix @ np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
