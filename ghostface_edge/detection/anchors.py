@@ -107,7 +107,8 @@ class Anchors:
         """
         weights = np.maximum(self.scores - FLOOR, 0) * np.maximum(self.overlaps(index) - _SAME_FACE, 0)
         weights[index] = max(weights[index], _TINY)  # a box without area does not even overlap itself
-        mean: FloatArray = (weights / weights.sum()) @ self.landmarks.reshape(len(weights), -1)
+        exact = weights.astype(np.float64)  # in float32, the order of a processor's additions shows
+        mean: FloatArray = (exact @ self.landmarks.reshape(len(exact), -1) / exact.sum()).astype(np.float32)
         return mean.reshape(-1, 2)
 
 
