@@ -1,7 +1,7 @@
 """Faces: what the Java classes ``Anchors``, ``YuNet`` and ``Detections`` are compared with.
 
 The network is one of ours, without weights of anybody: shaped like YuNet, it takes bright squares for faces. It travels
-in the vectors, so that Java runs the whole of YuNet on ONNX Runtime, second looks included.
+in the vectors, so that Java runs the whole of YuNet on ONNX Runtime, closer looks included.
 """
 
 from __future__ import annotations

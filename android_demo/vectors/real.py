@@ -21,8 +21,9 @@ from ghostface_edge.detection.yunet import MODES
 from ghostface_edge.embedding import Embedder
 from ghostface_edge.engine import FaceEngine
 from ghostface_edge.gallery import Gallery
+from ghostface_edge.image import Image
 from ghostface_edge.models import ModelStore
-from ghostface_edge.runtime import open_session
+from ghostface_edge.runtime import Session, open_session
 from ghostface_edge.types import Detection, Face
 
 SHARED = Path(os.environ.get("GHOSTFACE_EDGE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
@@ -66,10 +67,8 @@ def _write(folder: Path) -> None:
         for index, item in enumerate(found):
             Picture.fromarray(align(photo, item.landmarks)).save(folder / f"{name}-{index}.png")
         results[name] = {
-            "detections": {
-                detector: [_detection(item) for item in found_by(YuNet(sessions["yunet"], mode=mode), photo)]
-                for mode, detector in MODES.items()
-            },
+            "detections": _detections(sessions["yunet"], photo),
+            "main": _detections(sessions["yunet"], photo, main=True),
             "embeddings": {
                 precision: [face.embedding.tolist() for face in other.embed(photo, found)]
                 for precision, other in engines.items()
@@ -82,6 +81,14 @@ def _write(folder: Path) -> None:
         "searches": _searches(engine, faces, people, folder / "gallery.db"),
     }
     (folder / "real.json").write_text(json.dumps(content), "utf-8")
+
+
+def _detections(session: Session, photo: Image, *, main: bool = False) -> dict[str, Any]:
+    """By detector: all faces, or the main one."""
+    return {
+        detector: [_detection(item) for item in found_by(YuNet(session, mode=mode), photo, main=main)]
+        for mode, detector in MODES.items()
+    }
 
 
 def _detection(found: Detection) -> dict[str, Any]:

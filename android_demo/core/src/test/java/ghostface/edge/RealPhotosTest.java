@@ -58,19 +58,22 @@ class RealPhotosTest {
     void findsTheSameFaces(YuNet.Mode mode) {
         YuNet detector = new YuNet(SESSIONS.get("yunet"), mode, 0.7, YuNet.MAX_SIZE);
         for (String name : PHOTOS.keySet()) {
-            JsonArray expected = photo(name).getAsJsonObject("detections").getAsJsonArray(detector.name());
-            List<Detection> found = detector.detect(PHOTOS.get(name));
-            assertEquals(expected.size(), found.size(), name);
-            for (int index = 0; index < found.size(); index++) {
-                JsonObject face = expected.get(index).getAsJsonObject();
-                Box box = found.get(index).box;
-                double tolerance = 0.0005 * box.width();
-                assertClose(
-                        Golden.numbers(face.get("box")), tolerance, name, box.x1, box.y1, box.x2, box.y2);
-                assertClose(
-                        Golden.numbers(face.get("landmarks")), tolerance, name, found.get(index).landmarks.toArray());
-                assertEquals(face.get("score").getAsDouble(), found.get(index).score, 1e-5, name);
-            }
+            JsonObject photo = photo(name);
+            assertFaces(photo.getAsJsonObject("detections"), detector, detector.detect(PHOTOS.get(name)), name);
+            assertFaces(photo.getAsJsonObject("main"), detector, detector.detectMain(PHOTOS.get(name)), name);
+        }
+    }
+
+    private static void assertFaces(JsonObject byDetector, YuNet detector, List<Detection> found, String name) {
+        JsonArray expected = byDetector.getAsJsonArray(detector.name());
+        assertEquals(expected.size(), found.size(), name);
+        for (int index = 0; index < found.size(); index++) {
+            JsonObject face = expected.get(index).getAsJsonObject();
+            Box box = found.get(index).box;
+            double tolerance = 0.0005 * box.width();
+            assertClose(Golden.numbers(face.get("box")), tolerance, name, box.x1, box.y1, box.x2, box.y2);
+            assertClose(Golden.numbers(face.get("landmarks")), tolerance, name, found.get(index).landmarks.toArray());
+            assertEquals(face.get("score").getAsDouble(), found.get(index).score, 1e-5, name);
         }
     }
 

@@ -23,6 +23,9 @@ final class Anchors {
 
     private static final float LARGEST_LOG_SIDE = 10; // exp of more is no face but an overflow
 
+    /** Score below which an anchor says nothing. */
+    static final double FLOOR = 0.3;
+
     /** Overlap (IoU) with the best anchor from which on another anchor has seen the same face. */
     private static final float SAME_FACE = 0.4f;
 
@@ -44,12 +47,11 @@ final class Anchors {
     /**
      * The anchors of one picture whose score reaches a floor.
      *
-     * @param grids   one tensor (N, h, w, 16) per stride
-     * @param picture which of the N
-     * @param least   score below which anchors are left out
+     * @param grids one tensor (1, h, w, 16) per stride
+     * @param least score below which anchors are left out
      * @return anchors in pixels of the network's input
      */
-    static Anchors decode(Tensor[] grids, int picture, double least) {
+    static Anchors decode(Tensor[] grids, double least) {
         // The score is the geometric mean of two probabilities. Neither is above 1, so where it reaches `least`, both
         // reach its square; this leaves a handful of cells to compute with.
         float worth = (float) Math.log(least * least / (1 - least * least));
@@ -62,14 +64,13 @@ final class Anchors {
             int stride = STRIDES[level];
             float[] cells = grids[level].values;
             int[] shape = grids[level].shape();
-            int cell = picture * shape[1] * shape[2] * CHANNELS;
+            int cell = 0;
             for (int row = 0; row < shape[1]; row++) {
                 for (int column = 0; column < shape[2]; column++, cell += CHANNELS) {
                     if (!(cells[cell] >= worth && cells[cell + 1] >= worth)) {
                         continue;
                     }
-                    float score =
-                            (float) Math.sqrt(1 / ((1 + exp(-cells[cell])) * (1 + exp(-cells[cell + 1]))));
+                    float score = (float) Math.sqrt(probability(cells[cell]) * probability(cells[cell + 1]));
                     if (!(score >= floor)) {
                         continue;
                     }
@@ -96,6 +97,10 @@ final class Anchors {
             }
         }
         return new Anchors(count, scores, boxes, landmarks);
+    }
+
+    private static float probability(float logit) {
+        return 1 / (1 + exp(-logit));
     }
 
     private static float exp(float value) {
@@ -189,19 +194,23 @@ final class Anchors {
     }
 
     /**
-     * Landmarks of a face (10 numbers), averaged over every anchor that saw it, weighted by score: one anchor's scatter
-     * by 2 to 3.6 pixels of the aligned crop, the mean scatters less and costs nothing.
+     * Landmarks of a face (10 numbers), averaged over every anchor that saw it: one anchor's scatter by 2 to 3.6 pixels
+     * of the aligned crop, the mean scatters less and costs nothing.
+     *
+     * <p>An anchor weighs what its score is above {@link #FLOOR} times what its overlap is above that of another face:
+     * so none comes or goes with a jump.
      */
     float[] blended(int index) {
         double[] sums = new double[POINTS];
         double weights = 0;
         for (int i = 0; i < count; i++) {
-            // A box without area does not even overlap itself.
-            if (i == index || overlap(index, i) > SAME_FACE) {
-                weights += scores[i];
-                for (int j = 0; j < POINTS; j++) {
-                    sums[j] += (double) scores[i] * landmarks[POINTS * i + j];
-                }
+            float weight = Math.max(scores[i] - (float) FLOOR, 0) * Math.max(overlap(index, i) - SAME_FACE, 0);
+            if (i == index) {
+                weight = Math.max(weight, Float.MIN_NORMAL); // a box without area does not even overlap itself
+            }
+            weights += weight;
+            for (int j = 0; j < POINTS; j++) {
+                sums[j] += (double) weight * landmarks[POINTS * i + j];
             }
         }
         float[] mean = new float[POINTS];
@@ -211,17 +220,10 @@ final class Anchors {
         return mean;
     }
 
-    /** Some of the anchors, with other landmarks (10 numbers each). */
-    Anchors with(int[] chosen, float[][] points) {
-        float[] newScores = new float[chosen.length];
-        float[] newBoxes = new float[4 * chosen.length];
-        float[] newLandmarks = new float[POINTS * chosen.length];
-        for (int i = 0; i < chosen.length; i++) {
-            newScores[i] = scores[chosen[i]];
-            System.arraycopy(boxes, 4 * chosen[i], newBoxes, 4 * i, 4);
-            System.arraycopy(points[i], 0, newLandmarks, POINTS * i, POINTS);
-        }
-        return new Anchors(chosen.length, newScores, newBoxes, newLandmarks);
+    /** One of the anchors, with other landmarks (10 numbers). */
+    Anchors with(int index, float[] points) {
+        return new Anchors(
+                1, new float[] {scores[index]}, Arrays.copyOfRange(boxes, 4 * index, 4 * index + 4), points.clone());
     }
 
     /** Each anchor as a result. */

@@ -29,8 +29,8 @@ public final class YuNet implements Detector {
     /** How much is done for the landmarks. */
     public enum Mode {
         /**
-         * The whole photo once, the landmarks of each face blended over its anchors; then two more looks at each face
-         * alone. The mean is what alignment gets.
+         * The whole photo once, the landmarks of each face blended over its anchors; then a closer look at each face
+         * alone. The mean of the two estimates is what alignment gets.
          */
         ACCURATE("yunet"),
         /** The first look only. */
@@ -50,7 +50,6 @@ public final class YuNet implements Detector {
     private static final int GLANCE = 160;
 
     private static final int MULTIPLE = 32; // the coarsest stride: the network takes multiples of it
-    private static final double FLOOR = 0.3; // anchors below this score say nothing
     private static final double OVERLAP = 0.3; // IoU above which two anchors see one face
     private static final float ABSURD = 1e6f; // in cells: no output of a face detector is as large
 
@@ -65,14 +64,18 @@ public final class YuNet implements Detector {
     /** Share of the main face's prominence from which on another face makes a larger view decide. */
     private static final double RIVAL = 0.6;
 
-    /** Side of the canvas of a closer look, of which there are two; the second one is mirrored. */
-    private static final int LOOK = 96;
-
+    private static final int LOOK = 128; // side of the canvas of a closer look
     private static final double FILL = 0.7; // of the canvas: what the aligned crop takes
+    private static final int WEIGHT = 2; // of what a closer look says, where the first estimate has 1
     private static final double MUCH_LARGER = 1.5; // than the first view showed the face: its estimate is left out
-    private static final double APART = 2.7; // pixels of the aligned crop between an estimate and the mean of all
+    private static final double APART = 4.5; // pixels of the aligned crop between the two estimates, in the mean
     private static final double NEAR = 0.25; // of the crop's side: how far from its place a face may be seen again
-    private static final int[] MIRRORED_POINTS = {1, 0, 2, 4, 3}; // left and right change places
+
+    /** Where the landmarks of a face come to lie on a canvas. */
+    private static final double[] TARGET = target();
+
+    private static final double TARGET_X = middle(TARGET, 0);
+    private static final double TARGET_Y = middle(TARGET, 1);
 
     private final Session session;
     private final Mode mode;
@@ -93,8 +96,8 @@ public final class YuNet implements Detector {
      * @throws OptionException    a score or size out of range
      */
     public YuNet(Session session, Mode mode, double score, int maxSize) {
-        if (!(score >= FLOOR && score < 1)) {
-            throw new OptionException("score=" + score + " is not between " + FLOOR + " and 1");
+        if (!(score >= Anchors.FLOOR && score < 1)) {
+            throw new OptionException("score=" + score + " is not between " + Anchors.FLOOR + " and 1");
         }
         if (maxSize < 32 || maxSize > 4096) {
             throw new OptionException("maxSize=" + maxSize + " is not a size between 32 and 4096 pixels");
@@ -246,7 +249,7 @@ public final class YuNet implements Detector {
         /** Whether another face, even one that is seen faintly, comes near to being the main one. */
         boolean hasRival(int main) {
             double limit = RIVAL * prominence(main);
-            for (int index : anchors.best(FLOOR, OVERLAP)) {
+            for (int index : anchors.best(Anchors.FLOOR, OVERLAP)) {
                 if (index != main && prominence(index) > limit) {
                     return true;
                 }
@@ -260,10 +263,7 @@ public final class YuNet implements Detector {
 
         /** A face in pixels of the photo. */
         Detection detection(int index, float[] landmarks) {
-            return anchors.with(new int[] {index}, new float[][] {landmarks})
-                    .rescaled(view.scaleX, view.scaleY)
-                    .detections()
-                    .get(0);
+            return anchors.with(index, landmarks).rescaled(view.scaleX, view.scaleY).detections().get(0);
         }
     }
 
@@ -272,23 +272,18 @@ public final class YuNet implements Detector {
     }
 
     /** The anchors of one picture. */
-    private Anchors look(FaceImage view) {
-        return Anchors.decode(run(view), 0, FLOOR);
-    }
-
-    /** One (N, h, w, 16) grid per stride for pictures of one size, checked. */
-    private Tensor[] run(FaceImage... pictures) {
-        int height = padded(pictures[0].height);
-        int width = padded(pictures[0].width);
+    private Anchors look(FaceImage picture) {
+        int height = padded(picture.height);
+        int width = padded(picture.width);
         ModelCard card = session.card();
         Tensor[] grids = session.run(card.input.layout.equals("NCHW")
-                ? planes(pictures, height, width)
-                : interleaved(pictures, height, width));
+                ? planes(picture, height, width)
+                : interleaved(picture, height, width));
         boolean fitting = grids.length == Anchors.STRIDES.length;
         for (int i = 0; fitting && i < grids.length; i++) {
             int stride = Anchors.STRIDES[i];
-            fitting = Arrays.equals(grids[i].shape(),
-                    new int[] {pictures.length, height / stride, width / stride, Anchors.CHANNELS});
+            int[] shape = {1, height / stride, width / stride, Anchors.CHANNELS};
+            fitting = Arrays.equals(shape, grids[i].shape());
         }
         if (!fitting) {
             throw new InferenceException("model '" + card.name + "' gave outputs that are not those of a YuNet");
@@ -301,131 +296,78 @@ public final class YuNet implements Detector {
                 }
             }
         }
-        return grids;
+        return Anchors.decode(grids, Anchors.FLOOR);
     }
 
     private static int padded(int side) {
         return (side + MULTIPLE - 1) / MULTIPLE * MULTIPLE;
     }
 
-    /** Pictures as (N, 3, height, width), padded with black at the right and at the bottom. */
-    private static Tensor planes(FaceImage[] pictures, int height, int width) {
-        float[] values = new float[pictures.length * 3 * height * width];
+    /** A picture as (1, 3, height, width), padded with black at the right and at the bottom. */
+    private static Tensor planes(FaceImage picture, int height, int width) {
         int plane = height * width;
-        for (int n = 0; n < pictures.length; n++) {
-            FaceImage picture = pictures[n];
-            byte[] pixels = picture.pixels();
-            int from = 0;
-            for (int y = 0; y < picture.height; y++) {
-                int to = n * 3 * plane + y * width;
-                for (int x = 0; x < picture.width; x++, to++, from += 3) {
-                    values[to] = pixels[from] & 255;
-                    values[to + plane] = pixels[from + 1] & 255;
-                    values[to + 2 * plane] = pixels[from + 2] & 255;
-                }
+        float[] values = new float[3 * plane];
+        byte[] pixels = picture.pixels();
+        int from = 0;
+        for (int y = 0; y < picture.height; y++) {
+            int to = y * width;
+            for (int x = 0; x < picture.width; x++, to++, from += 3) {
+                values[to] = pixels[from] & 255;
+                values[to + plane] = pixels[from + 1] & 255;
+                values[to + 2 * plane] = pixels[from + 2] & 255;
             }
         }
-        return new Tensor(values, pictures.length, 3, height, width);
+        return new Tensor(values, 1, 3, height, width);
     }
 
-    /** Pictures as (N, height, width, 3), padded with black at the right and at the bottom. */
-    private static Tensor interleaved(FaceImage[] pictures, int height, int width) {
-        float[] values = new float[pictures.length * height * width * 3];
-        for (int n = 0; n < pictures.length; n++) {
-            FaceImage picture = pictures[n];
-            byte[] pixels = picture.pixels();
-            int from = 0;
-            for (int y = 0; y < picture.height; y++) {
-                int to = 3 * (n * height + y) * width;
-                for (int end = to + 3 * picture.width; to < end; to++) {
-                    values[to] = pixels[from++] & 255;
-                }
+    /** A picture as (1, height, width, 3), padded with black at the right and at the bottom. */
+    private static Tensor interleaved(FaceImage picture, int height, int width) {
+        float[] values = new float[height * width * 3];
+        byte[] pixels = picture.pixels();
+        int from = 0;
+        for (int y = 0; y < picture.height; y++) {
+            int to = 3 * y * width;
+            for (int end = to + 3 * picture.width; to < end; to++) {
+                values[to] = pixels[from++] & 255;
             }
         }
-        return new Tensor(values, pictures.length, height, width, 3);
+        return new Tensor(values, 1, height, width, 3);
     }
 
     /**
-     * Makes of a face's landmarks the mean of them and of what closer looks say, in pixels of the view.
-     *
-     * <p>Each face on its own: that is faster than many at once, and takes the same memory for a crowd as for one.
+     * Makes of a face's landmarks the mean of them and of what a closer look says, in pixels of the view.
      *
      * @param landmarks 10 numbers, changed
      * @param views     the photo, and what there is between it and the view, the largest first
-     * @return whether looks saw the face again, and all agree
+     * @return whether the look saw the face again, and agrees
      */
     private boolean lookAgain(View view, float[] landmarks, List<View> views) {
-        double[][] canvases;
+        double[] canvas;
         try {
-            canvases = new double[][] {canvas(landmarks, false), canvas(landmarks, true)};
+            canvas = Alignment.similarityTransform(new Landmarks(landmarks), TARGET);
         } catch (AlignmentException error) {
             return false; // no geometry to look closer with: the first estimate stands
         }
-        Tensor[] grids = run(cut(canvases[0], view, views), cut(canvases[1], view, views));
-        List<double[]> estimates = new ArrayList<>();
-        for (int i = 0; i < canvases.length; i++) {
-            float[] seen = seenAgain(Anchors.decode(grids, i, FLOOR));
-            if (seen != null) {
-                double[] points = i == 1 ? swapped(seen) : asDoubles(seen);
-                estimates.add(Alignment.mapped(points, Alignment.inverse(canvases[i])));
-            }
-        }
-        if (estimates.isEmpty()) {
+        double[] seen = seenAgain(look(cut(canvas, view, views)));
+        if (seen == null) {
             return false;
         }
+        double[] closer = Alignment.mapped(seen, Alignment.inverse(canvas));
+        double scale = scale(canvas);
         // Where there are views that show the face much larger than this one, its estimate is poor and is left out.
-        if (view == views.get(0) || scale(canvases[0]) <= MUCH_LARGER) {
-            estimates.add(0, asDoubles(landmarks));
+        boolean poor = view != views.get(0) && scale > MUCH_LARGER;
+        double away = 0;
+        for (int i = 0; i < closer.length; i += 2) {
+            double x = closer[i] - landmarks[i];
+            double y = closer[i + 1] - landmarks[i + 1];
+            away += Math.sqrt(x * x + y * y);
         }
-        double[] mean = new double[landmarks.length];
-        for (double[] points : estimates) {
-            for (int i = 0; i < mean.length; i++) {
-                mean[i] += points[i] / estimates.size();
-            }
+        for (int i = 0; i < closer.length; i++) {
+            landmarks[i] = (float) (poor ? closer[i] : (WEIGHT * closer[i] + landmarks[i]) / (WEIGHT + 1));
         }
-        double apart = 0;
-        for (double[] points : estimates) {
-            double away = 0;
-            for (int i = 0; i < mean.length; i += 2) {
-                away += Math.hypot(points[i] - mean[i], points[i + 1] - mean[i + 1]) / Landmarks.COUNT;
-            }
-            apart = Math.max(apart, away);
-        }
-        for (int i = 0; i < mean.length; i++) {
-            landmarks[i] = (float) mean[i];
-        }
-        return apart * scale(canvases[0]) * Alignment.CROP_SIZE / (FILL * LOOK) < APART;
+        return away / Landmarks.COUNT * scale * Alignment.CROP_SIZE / (FILL * LOOK) < APART;
     }
 
-    private static double[] asDoubles(float[] numbers) {
-        double[] result = new double[numbers.length];
-        for (int i = 0; i < result.length; i++) {
-            result[i] = numbers[i];
-        }
-        return result;
-    }
-
-    private static double[] swapped(float[] points) {
-        double[] result = new double[points.length];
-        for (int i = 0; i < MIRRORED_POINTS.length; i++) {
-            result[2 * i] = points[2 * MIRRORED_POINTS[i]];
-            result[2 * i + 1] = points[2 * MIRRORED_POINTS[i] + 1];
-        }
-        return result;
-    }
-
-    /** The transform that puts a face upright into the middle of a canvas. */
-    private static double[] canvas(float[] landmarks, boolean mirrored) {
-        double[] matrix = Alignment.similarityTransform(new Landmarks(landmarks), target());
-        if (mirrored) {
-            matrix[0] = -matrix[0];
-            matrix[1] = -matrix[1];
-            matrix[2] = LOOK - 1 - matrix[2];
-        }
-        return matrix;
-    }
-
-    /** Where the landmarks of a face come to lie on a canvas, before it is mirrored. */
     private static double[] target() {
         double[] points = Alignment.arcfaceTemplate();
         for (int i = 0; i < points.length; i++) {
@@ -433,6 +375,15 @@ public final class YuNet implements Detector {
                     + (LOOK - 1) / 2.0;
         }
         return points;
+    }
+
+    /** The mean of the x (0) or the y (1) of points. */
+    private static double middle(double[] points, int axis) {
+        double sum = 0;
+        for (int i = axis; i < points.length; i += 2) {
+            sum += points[i];
+        }
+        return sum / Landmarks.COUNT;
     }
 
     /** How much a similarity transform enlarges. */
@@ -473,22 +424,25 @@ public final class YuNet implements Detector {
     }
 
     /** The landmarks of the face for which a canvas was cut, or null where it is not seen. */
-    private static float[] seenAgain(Anchors anchors) {
-        double[] target = target();
+    private static double[] seenAgain(Anchors anchors) {
         int top = -1;
         for (int i = 0; i < anchors.count; i++) {
-            float[] points = anchors.landmarks(i);
-            double x = 0;
-            double y = 0;
-            for (int j = 0; j < points.length; j += 2) {
-                x += (points[j] - target[j]) / Landmarks.COUNT;
-                y += (points[j + 1] - target[j + 1]) / Landmarks.COUNT;
-            }
-            boolean near = Math.hypot(x, y) < NEAR * FILL * LOOK;
+            double[] points = asDoubles(anchors.landmarks(i));
+            double x = middle(points, 0) - TARGET_X;
+            double y = middle(points, 1) - TARGET_Y;
+            boolean near = x * x + y * y < NEAR * FILL * LOOK * (NEAR * FILL * LOOK);
             if (near && (top < 0 || anchors.scores[i] > anchors.scores[top])) {
                 top = i;
             }
         }
-        return top < 0 ? null : anchors.blended(top);
+        return top < 0 ? null : asDoubles(anchors.blended(top));
+    }
+
+    private static double[] asDoubles(float[] numbers) {
+        double[] result = new double[numbers.length];
+        for (int i = 0; i < result.length; i++) {
+            result[i] = numbers[i];
+        }
+        return result;
     }
 }

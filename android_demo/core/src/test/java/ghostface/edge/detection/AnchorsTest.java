@@ -2,6 +2,7 @@ package ghostface.edge.detection;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
@@ -17,18 +18,17 @@ import org.junit.jupiter.api.Test;
 class AnchorsTest {
     private static final JsonObject GOLDEN = Golden.read("detection").getAsJsonObject("anchors");
     private static final double LEAST = GOLDEN.get("least").getAsDouble();
-    private static final Tensor[] GRIDS = grids();
 
     /** Those of the first picture, and those of the second one in another scale. */
     private static Anchors both() {
         double[] scale = Golden.numbers(GOLDEN.get("scale"));
-        return Anchors.decode(GRIDS, 0, LEAST).and(Anchors.decode(GRIDS, 1, LEAST).rescaled(scale[0], scale[1]));
+        return Anchors.decode(grids(0), LEAST).and(Anchors.decode(grids(1), LEAST).rescaled(scale[0], scale[1]));
     }
 
     @Test
     void decodedAnchors() {
         Anchors anchors = both();
-        assertEquals(GOLDEN.get("first").getAsInt(), Anchors.decode(GRIDS, 0, LEAST).count);
+        assertEquals(GOLDEN.get("first").getAsInt(), Anchors.decode(grids(0), LEAST).count);
         assertNear(Golden.floats(GOLDEN.get("scores")), Arrays.copyOf(anchors.scores, anchors.count));
         assertNear(Golden.floats(GOLDEN.get("boxes")), Arrays.copyOf(anchors.boxes, 4 * anchors.count));
         assertNear(Golden.floats(GOLDEN.get("landmarks")), Arrays.copyOf(anchors.landmarks, 10 * anchors.count));
@@ -65,6 +65,37 @@ class AnchorsTest {
         }
     }
 
+    /** The score, or the overlap, of the second anchor rises a little above what counts: 0.3, or an IoU of 0.4. */
+    @Test
+    void noAnchorComesIntoABlendWithAJump() {
+        for (double[] second : new double[][] {{0.30001, 8}, {0.9, 4.001}}) {
+            Tensor[] grids = empty();
+            float[] values = grids[0].values;
+            double[] scores = {0.8, second[0]};
+            double[] heights = {10, second[1]};
+            for (int cell = 0; cell < 2; cell++) { // boxes from (0, 0), 10 pixels wide
+                double height = heights[cell];
+                values[16 * cell] = values[16 * cell + 1] = (float) Math.log(scores[cell] / (1 - scores[cell]));
+                values[16 * cell + 2] = (float) (5.0 / 8 - cell);
+                values[16 * cell + 3] = (float) (height / 2 / 8);
+                values[16 * cell + 4] = (float) Math.log(10.0 / 8);
+                values[16 * cell + 5] = (float) Math.log(height / 8);
+                for (int i = 6; i < 16; i++) {
+                    values[16 * cell + i] = cell * (i % 2 == 0 ? 100 / 8f - cell : 100 / 8f); // (0, 0), (100, 100)
+                }
+            }
+            Anchors anchors = Anchors.decode(grids, 0.3);
+            assertEquals(2, anchors.count);
+            assertEquals(second[1] / 10, anchors.overlap(0, 1), 1e-6);
+            double weight = 0.5 * 0.6;
+            double other = (second[0] - 0.3) * (second[1] / 10 - 0.4);
+            for (float number : anchors.blended(0)) {
+                assertEquals(100 * other / (weight + other), number, 1e-4);
+                assertTrue(number > 0 && number < 0.03);
+            }
+        }
+    }
+
     @Test
     void boxesWithoutAreaOverlapNothing() {
         Tensor[] grids = empty();
@@ -75,7 +106,7 @@ class AnchorsTest {
             values[16 * cell + 4] = values[16 * cell + 5] = -200;
             values[16 * cell + 6] = cell;
         }
-        Anchors anchors = Anchors.decode(grids, 0, 0.3);
+        Anchors anchors = Anchors.decode(grids, 0.3);
         assertEquals(2, anchors.count);
         assertEquals(0, anchors.overlap(0, 1));
         assertEquals(0, anchors.overlap(0, 0));
@@ -88,14 +119,14 @@ class AnchorsTest {
         Tensor[] grids = empty();
         grids[0].values[0] = grids[0].values[1] = 30;
         grids[0].values[4] = grids[0].values[5] = 1e5f;
-        Anchors anchors = Anchors.decode(grids, 0, 0.3);
+        Anchors anchors = Anchors.decode(grids, 0.3);
         assertEquals(1, anchors.scores[0], 1e-6);
         assertEquals(2 * 4 * Math.exp(10), anchors.boxes[2] - anchors.boxes[0], 0.1);
     }
 
     @Test
     void nothingReachesTheFloor() {
-        Anchors anchors = Anchors.decode(empty(), 0, 0.3);
+        Anchors anchors = Anchors.decode(empty(), 0.3);
         assertEquals(0, anchors.count);
         assertEquals(0, anchors.best(0.3, 0.3).length);
         assertEquals(0, anchors.detections().size());
@@ -113,14 +144,16 @@ class AnchorsTest {
         return grids;
     }
 
-    private static Tensor[] grids() {
+    /** Those of one of the two pictures. */
+    private static Tensor[] grids(int picture) {
         Tensor[] grids = new Tensor[3];
         for (int i = 0; i < grids.length; i++) {
-            ByteBuffer bytes = ByteBuffer.wrap(Golden.unpacked(GOLDEN.getAsJsonArray("grids").get(i)));
-            float[] values = new float[bytes.capacity() / 4];
-            bytes.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
             double[] shape = Golden.numbers(GOLDEN.getAsJsonArray("shapes").get(i));
-            grids[i] = new Tensor(values, (int) shape[0], (int) shape[1], (int) shape[2], (int) shape[3]);
+            float[] values = new float[(int) (shape[1] * shape[2] * shape[3])];
+            ByteBuffer bytes = ByteBuffer.wrap(Golden.unpacked(GOLDEN.getAsJsonArray("grids").get(i)));
+            bytes.position(4 * picture * values.length);
+            bytes.slice().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+            grids[i] = new Tensor(values, 1, (int) shape[1], (int) shape[2], (int) shape[3]);
         }
         return grids;
     }

@@ -2,11 +2,13 @@ package ghostface.edge.detection;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import ghostface.edge.Alignment;
 import ghostface.edge.Detection;
 import ghostface.edge.FaceImage;
 import ghostface.edge.Golden;
@@ -18,6 +20,7 @@ import ghostface.edge.runtime.ModelFile;
 import ghostface.edge.runtime.OnnxSession;
 import ghostface.edge.runtime.Session;
 import ghostface.edge.runtime.Tensor;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -25,6 +28,8 @@ import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** All of YuNet on ONNX Runtime, with a network that takes bright squares for faces, against Python. */
 class YuNetTest {
@@ -71,7 +76,7 @@ class YuNetTest {
     @Test
     void aFaceThatIsNotSeenAgainKeepsItsLandmarks() {
         Session blind = new Changed("", "", grids -> {
-            if (grids[0].shape()[0] > 1) { // the canvases of second looks, of which there are two
+            if (isCanvas(grids)) {
                 for (Tensor grid : grids) {
                     Arrays.fill(grid.values, -9);
                 }
@@ -94,7 +99,7 @@ class YuNetTest {
     @Test
     void landmarksWithoutGeometryAreNotLookedAtAgain() {
         Session point = new Changed("", "", grids -> {
-            assertEquals(1, grids[0].shape()[0]);
+            assertFalse(isCanvas(grids));
             for (Tensor grid : grids) {
                 for (int cell = 0; cell < grid.values.length; cell += 16) {
                     Arrays.fill(grid.values, cell + 6, cell + 16, 0.5f);
@@ -105,6 +110,44 @@ class YuNetTest {
         JsonObject photo = golden.getAsJsonArray("photos").get(0).getAsJsonObject(); // 8 x 8 pixels at (40, 24)
         float[] middle = {44, 28, 44, 28, 44, 28, 44, 28, 44, 28};
         assertArrayEquals(middle, new YuNet(point).detect(painted(photo)).get(0).landmarks.toArray(), 1e-4f);
+    }
+
+    /** A network that sees one face in whatever it is shown: in a closer look, some pixels of the crop to the right. */
+    @ParameterizedTest
+    @CsvSource({"0, true", "4.4, true", "4.6, false", "8, false"})
+    void aLookThatDisagreesMakesItLookAtALargerView(double pixels, boolean agrees) {
+        double[] template = Alignment.arcfaceTemplate();
+        List<Integer> widths = new ArrayList<>();
+        Session one = new Changed("", "", grids -> {
+            widths.add(8 * grids[0].shape()[2]);
+            for (Tensor grid : grids) {
+                Arrays.fill(grid.values, -9);
+            }
+            // The crop takes 0.7 * 128 = 0.8 * 112 pixels of a canvas, and here 0.7 * 112 of the view of 160 pixels.
+            double middle = isCanvas(grids) ? 63.5 : 79.5;
+            double scale = isCanvas(grids) ? 0.8 : 0.7;
+            int cell = 16 * (8 * grids[0].shape()[2] + 8); // at column 8 of row 8
+            float[] values = grids[0].values;
+            Arrays.fill(values, cell, cell + 2, 5);
+            Arrays.fill(values, cell + 2, cell + 4, (float) (middle / 8 - 8));
+            Arrays.fill(values, cell + 4, cell + 6, (float) Math.log(60 / 8.0));
+            for (int i = 0; i < template.length; i++) {
+                double moved = isCanvas(grids) && i % 2 == 0 ? pixels : 0;
+                values[cell + 6 + i] = (float) (((template[i] - 55.5 + moved) * scale + middle) / 8 - 8);
+            }
+            return grids;
+        });
+        FaceImage photo = FaceImage.ofRgb(new byte[3 * 640 * 640], 640, 640, "black");
+        List<Detection> found = new YuNet(one).detectMain(photo);
+        assertEquals(Arrays.asList(160, 128), widths.subList(0, 2));
+        assertEquals(agrees, widths.size() == 2);
+        if (agrees) { // two thirds of the way; the photo is four times as large
+            float[] landmarks = found.get(0).landmarks.toArray();
+            for (int i = 0; i < template.length; i++) {
+                double moved = i % 2 == 0 ? pixels * 2 / 3 : 0;
+                assertEquals(((template[i] - 55.5 + moved) * 0.7 + 80) * 4 - 0.5, landmarks[i], 1e-3);
+            }
+        }
     }
 
     @Test
@@ -147,6 +190,11 @@ class YuNetTest {
                     assertThrows(OptionException.class, () -> new YuNet(squares, YuNet.Mode.FAST, 0.7, size));
             assertEquals("maxSize=" + size + " is not a size between 32 and 4096 pixels", error.getMessage());
         }
+    }
+
+    /** Whether they are of the canvas of a closer look. */
+    private static boolean isCanvas(Tensor[] grids) {
+        return Arrays.equals(new int[] {1, 16, 16, 16}, grids[0].shape());
     }
 
     private static void assertFaces(JsonObject photo, List<Detection> found) {
