@@ -122,9 +122,11 @@ public final class YuNet implements Detector {
     public List<Detection> detect(FaceImage image) {
         View photo = new View(image, 1, 1);
         Seen seen = whole(photo);
+        boolean again = mode == Mode.ACCURATE && seen.best.length > 0;
+        List<View> views = again ? photo.halved() : Collections.singletonList(photo);
         List<Detection> found = new ArrayList<>();
         for (int index : seen.best) {
-            found.add(closer(seen, index, photo));
+            found.add(closer(seen, index, views));
         }
         return Detections.checked(found, name());
     }
@@ -136,12 +138,7 @@ public final class YuNet implements Detector {
     @Override
     public List<Detection> detectMain(FaceImage image) {
         View photo = new View(image, 1, 1);
-        List<View> views = new ArrayList<>(Collections.singletonList(photo)); // the largest first
-        View smallest = photo;
-        while (mode != Mode.PLAIN && smallest.isLargerThan(COARSE)) {
-            smallest = new View(Pictures.halved(smallest.pixels), 2 * smallest.scaleX, 2 * smallest.scaleY);
-            views.add(smallest);
-        }
+        List<View> views = mode == Mode.PLAIN ? Collections.singletonList(photo) : photo.halved();
         for (int i = views.size() - 1; i > 0 && views.get(i).longest() < maxSize; i--) {
             Seen seen = seen(views.get(i));
             if (seen.best.length == 0) {
@@ -162,7 +159,7 @@ public final class YuNet implements Detector {
         Seen seen = whole(photo);
         return seen.best.length == 0
                 ? Collections.<Detection>emptyList()
-                : Collections.singletonList(closer(seen, seen.main(), photo));
+                : Collections.singletonList(closer(seen, seen.main(), views));
     }
 
     /** What the photo shows at the usual size; where that is no face, what it shows at twice that size. */
@@ -187,10 +184,10 @@ public final class YuNet implements Detector {
     }
 
     /** A face that the whole photo showed, looked at again as the mode has it. */
-    private Detection closer(Seen seen, int index, View photo) {
+    private Detection closer(Seen seen, int index, List<View> views) {
         float[] landmarks = landmarks(seen, index);
         if (mode == Mode.ACCURATE) {
-            lookAgain(seen.view, landmarks, Collections.singletonList(photo));
+            lookAgain(seen.view, landmarks, views);
         }
         return seen.detection(index, landmarks);
     }
@@ -211,15 +208,23 @@ public final class YuNet implements Detector {
             return Math.max(pixels.width, pixels.height);
         }
 
-        boolean isLargerThan(int side) {
-            return longest() > side && Math.min(pixels.width, pixels.height) > 1;
-        }
-
         View shrunk(int longest) {
             FaceImage smaller = Pictures.shrunk(pixels, longest);
             return smaller == pixels
                     ? this
                     : new View(smaller, ratio(pixels.width, smaller.width), ratio(pixels.height, smaller.height));
+        }
+
+        /** The photo, and it halved again and again until no side is longer than {@link #COARSE}: the largest first. */
+        List<View> halved() {
+            List<View> views = new ArrayList<>();
+            views.add(this);
+            View view = this;
+            while (view.longest() > COARSE && Math.min(view.pixels.width, view.pixels.height) > 1) {
+                view = new View(Pictures.halved(view.pixels), 2 * view.scaleX, 2 * view.scaleY);
+                views.add(view);
+            }
+            return views;
         }
     }
 
@@ -338,7 +343,7 @@ public final class YuNet implements Detector {
      * Makes of a face's landmarks the mean of them and of what a closer look says, in pixels of the view.
      *
      * @param landmarks 10 numbers, changed
-     * @param views     the photo, and what there is between it and the view, the largest first
+     * @param views     the photo, and it halved again and again
      * @return whether the look saw the face again, and agrees
      */
     private boolean lookAgain(View view, float[] landmarks, List<View> views) {
@@ -397,15 +402,13 @@ public final class YuNet implements Detector {
      * @param matrix from the view in which the face was seen to the canvas
      */
     private static FaceImage cut(double[] matrix, View view, List<View> views) {
-        View from = view;
-        double[] cut = matrix;
-        for (int i = views.size() - 1; i >= 0 && scale(cut) > 1; i--) {
-            View other = views.get(i);
-            if (other.scaleX < view.scaleX) {
-                from = other;
-                cut = through(matrix, other.scaleX / view.scaleX, other.scaleY / view.scaleY);
-            }
-        }
+        View from;
+        double[] cut;
+        int index = views.size();
+        do {
+            from = views.get(--index);
+            cut = through(matrix, from.scaleX / view.scaleX, from.scaleY / view.scaleY);
+        } while (scale(cut) > 1 && index > 0);
         return Pictures.warp(from.pixels, cut, LOOK);
     }
 
