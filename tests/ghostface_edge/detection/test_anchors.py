@@ -215,7 +215,7 @@ def test_rescaling_there_and_back() -> None:
     np.testing.assert_allclose(back.landmarks, found.landmarks, atol=1e-4)
 
 
-def test_joined_and_chosen() -> None:
+def test_joined() -> None:
     a, b = anchors([0.5, 0.6], [[0, 0, 1, 1], [0, 0, 2, 2]]), anchors([0.7], [[0, 0, 3, 3]])
     both = joined([a, b])
     np.testing.assert_array_equal(both.scores, np.float32([0.5, 0.6, 0.7]))
