@@ -83,7 +83,7 @@ def real_store(real_models: ModelStore, monkeypatch: pytest.MonkeyPatch) -> Mode
 
 @pytest.fixture(scope="session")
 def real_engine(real_models: ModelStore) -> FaceEngine:
-    """The default engine: YuNet with second looks, and the GhostFaceNet of `shared`; one thread."""
+    """The default engine: YuNet with closer looks, and the GhostFaceNet of `shared`; one thread."""
     return FaceEngine(store=real_models, threads=1)
 
 

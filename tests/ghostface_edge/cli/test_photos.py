@@ -189,7 +189,7 @@ class TestEmbed:
     def test_the_smallest_face_goes_with_all_faces(self, run: Runner, offline: Path) -> None:
         photo = offline / "photos" / "img16.jpg"
         (entry,) = run("embed", photo, "--all-faces", "--min-face", "0.2", "--json").json["images"]
-        assert entry["faces"][0]["detection"] == {"inputs": [160], "looks": 2, "faces": 1}
+        assert entry["faces"][0]["detection"] == {"inputs": [160], "looks": 1, "faces": 1}
         refused = run("embed", photo, "--min-face", "0.2")
         assert refused.code == 2
         assert refused.err.startswith("error: --min-face goes with --all-faces")
