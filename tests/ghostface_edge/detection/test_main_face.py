@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ghostface_edge.alignment import ARCFACE_TEMPLATE
 from ghostface_edge.detection import OpenCVYuNet, ScalingDetector, YuNet
 from ghostface_edge.detection.detector import found_by
 from ghostface_edge.detection.main_face import main_face
@@ -102,6 +103,77 @@ def test_a_face_that_no_closer_look_confirms_is_looked_for_in_the_photo(squares:
     _, run = only(squares({"landmarks": far}).detect_main(image))
     assert (run.inputs, run.looks) == ((128, 256), 0)
     assert only(squares({"landmarks": far}, mode="fast").detect_main(image))[1].inputs == (128,)
+
+
+class OneFace:
+    """A session that sees one face amid whatever it is shown; in a closer look some pixels of the crop to the right.
+
+    The aligned crop takes 0.7 * 128 = 0.8 * 112 pixels of a canvas.
+    """
+
+    def __init__(self, detector: YuNet, scale: float, moved: float = 0.0) -> None:
+        self.card, self.version, self.sha256 = detector._session.card, "test", "0" * 64
+        self.scale, self.moved = scale, moved
+        self.canvases: list[NDArray[np.float32]] = []
+
+    def run(self, tensor: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        _, _, height, width = tensor.shape
+        grids = tuple(np.full((1, height // step, width // step, 16), -9, np.float32) for step in (8, 16, 32))
+        middle, scale, moved = (width - 1) / 2, self.scale, 0.0
+        if (height, width) == (128, 128):
+            self.canvases.append(tensor)
+            scale, moved = 0.8, self.moved
+        points = (ARCFACE_TEMPLATE - 55.5 + [moved, 0]) * scale + middle
+        cell = grids[0][0, 8, 8]
+        cell[:2], cell[2:4], cell[4:6], cell[6:] = 5, middle / 8 - 8, np.log(60 / 8), points.ravel() / 8 - 8
+        return grids
+
+
+@pytest.mark.parametrize("moved", [0, 4.4, 4.6, 8])
+@pytest.mark.parametrize(("scale", "share"), [(0.7, 2 / 3), (0.4, 1)])  # seen twice as large, a canvas has all to say
+def test_a_closer_look_weighs_two_thirds_and_may_disagree(
+    squares: Squares, scale: float, share: float, moved: float
+) -> None:
+    detector = YuNet(OneFace(squares(), scale, moved))  # type: ignore[arg-type]
+    face, run = only(detector.detect_main(picture(640, 640)))
+    assert (run.inputs == (160,)) == (moved < 4.5)
+    if moved < 4.5:
+        assert run.looks == 1
+        wanted = ((ARCFACE_TEMPLATE - 55.5 + [share * moved, 0]) * scale + 80) * 4 - 0.5
+        np.testing.assert_allclose(face.landmarks, wanted, atol=1e-3)
+
+
+def test_a_small_photo_keeps_its_first_estimate_however_small_the_face(squares: Squares) -> None:
+    """No view shows it larger."""
+    face, _ = only(YuNet(OneFace(squares(), 0.4, 3)).detect_main(picture(160, 160)))  # type: ignore[arg-type]
+    np.testing.assert_allclose(face.landmarks, (ARCFACE_TEMPLATE - 55.5 + [2, 0]) * 0.4 + 79.5, atol=1e-3)
+
+
+def canvas(squares: Squares, photo: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
+    """What a closer look sees of the one face in a photo that was shrunk to 640 pixels."""
+    session = OneFace(squares(), scale)
+    assert YuNet(session).detect(Image.from_rgb(photo))  # type: ignore[arg-type]
+    return session.canvases[0][0, 0]
+
+
+def test_a_canvas_is_not_shrunk_by_much(squares: Squares) -> None:
+    """Single pixels of black and white are grey in all halved photos; those of the photo itself would alias."""
+    rows, columns = np.indices((1280, 1280))
+    board = np.where((rows + columns) % 2, 255, 0).astype(np.uint8)
+    seen = canvas(squares, np.stack([board] * 3, axis=-1), 1.5)
+    assert seen.min() >= 127
+    assert seen.max() <= 128
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.5, 3.0])  # cut from the photo, from a half and from a quarter of it
+def test_a_canvas_lies_where_the_face_is(squares: Squares, scale: float) -> None:
+    ramp = (2 * np.arange(1280.0) - 1152).clip(0, 254)  # means of 2 and of 4 pixels are whole numbers, too
+    seen = canvas(squares, np.broadcast_to(ramp.astype(np.uint8)[:, None], (1280, 1280, 3)), scale)
+    view = (np.arange(128) - 63.5) / 0.8 * scale + 319.5
+    wanted = 2 * ((view + 0.5) * 2 - 0.5) - 1152
+    inside = (wanted > 8) & (wanted < 246)
+    assert inside.sum() > 12
+    np.testing.assert_allclose(seen[64][inside], wanted[inside], atol=0.6)
 
 
 @pytest.mark.parametrize(("height", "width"), [(192, 192), (33, 31), (1, 1), (1, 300), (300, 1)])
