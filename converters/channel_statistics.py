@@ -17,7 +17,7 @@ from ghostface_edge.errors import ConversionError
 
 from .gradients import backpropagate
 from .graph import FloatArray, Graph
-from .running import Run, run_inside, run_inside_slowly
+from .running import Run, run_inside, run_inside_anywhere
 
 _VALUES_AT_ONCE = 1 << 24
 """A batch is as large as keeps all its tensors together below this many float32 values (64 MB)."""
@@ -71,7 +71,7 @@ class ChannelStatistics:
 
 
 def channel_statistics(
-    graph: Graph, pictures: FloatArray, *, threads: int = 1, interpreted: bool = False
+    graph: Graph, pictures: FloatArray, *, threads: int = 1, anywhere: bool = False
 ) -> ChannelStatistics:
     """Run a network and watch every tensor.
 
@@ -79,7 +79,7 @@ def channel_statistics(
         graph: The network, of a fixed input size.
         pictures: (batch, height, width, channels) float32, already normalised as the network wants it.
         threads: Of ONNX Runtime.
-        interpreted: Where ONNX Runtime is not installed, use the interpreter, which takes a second for some pictures.
+        anywhere: Where ONNX Runtime is not installed, use the interpreter, which takes a second for some pictures.
 
     Raises:
         ConversionError: No picture, or of another shape than the network's input.
@@ -88,7 +88,7 @@ def channel_statistics(
     shapes = graph.shapes()
     if not len(pictures) or pictures.shape[1:] != shapes[graph.input.name]:
         raise ConversionError(f"the network takes some pictures of {shapes[graph.input.name]}, not {pictures.shape}")
-    run = (run_inside_slowly if interpreted else run_inside)(graph, threads=threads)
+    run = (run_inside_anywhere if anywhere else run_inside)(graph, threads=threads)
     low: dict[str, list[FloatArray]] = {}
     high: dict[str, list[FloatArray]] = {}
     mean = {name: np.zeros(shape[-1]) for name, shape in shapes.items()}

@@ -113,7 +113,7 @@ def prepare_weights(prepared: Prepared, pictures: FloatArray, *, int8: bool, hal
     Raises:
         ConversionError: A tensor is not finite on the pictures; or it is too large for float16, and cannot be rescaled.
     """
-    before = channel_statistics(prepared.graph, pictures, interpreted=True)
+    before = channel_statistics(prepared.graph, pictures, anywhere=True)
     graph, factors = even_channels(prepared.graph, before, exact=not int8)
     after = before.scaled(factors)
     loss = rounding_loss(prepared.graph, before, int8=int8, half=half)
@@ -124,7 +124,7 @@ def prepare_weights(prepared: Prepared, pictures: FloatArray, *, int8: bool, hal
         reach = {name: np.maximum(-after.low[name], high).astype(np.float64) for name, high in after.high.items()}
         graph, large = fit_half(graph, reach)
         if large:
-            after = channel_statistics(graph, pictures, interpreted=True)
+            after = channel_statistics(graph, pictures, anywhere=True)
     note = "Channels of unequal ranges were rescaled for the rounding of weights; in float that changes nothing."
     return replace(prepared, graph=graph, notes=(*prepared.notes, note), loss=least, rescaled=after)
 
@@ -169,7 +169,7 @@ def prepare_small(prepared: Prepared, pictures: FloatArray, limit: int, size: Ca
     Raises:
         OptionError: The smallest file is larger.
     """
-    ranked = rank_kernels(prepared.graph, channel_statistics(prepared.graph, pictures, interpreted=True))
+    ranked = rank_kernels(prepared.graph, channel_statistics(prepared.graph, pictures, anywhere=True))
 
     def with_first(count: int) -> Prepared:
         chosen = tuple(replace(item, chosen=position < count) for position, item in enumerate(ranked))

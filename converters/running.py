@@ -50,7 +50,7 @@ def reaches(graph: Graph, pictures: FloatArray) -> dict[str, NDArray[np.float64]
         pictures: (N, height, width, channels) float32, as the network takes them.
     """
     largest = {graph.input.name: np.abs(pictures).max(axis=(0, 1, 2)).astype(np.float64)}
-    run = run_inside_slowly(graph)
+    run = run_inside_anywhere(graph)
     for picture in pictures:
         for name, tensor in run(picture[None]).items():
             top = np.abs(tensor.astype(np.float64)).reshape(-1, tensor.shape[-1]).max(axis=0)
@@ -68,7 +68,7 @@ def run_inside(graph: Graph, *, threads: int = 1) -> Run:
     return runner(replace(graph, outputs=tuple(node.name for node in graph.nodes[1:])), threads=threads)
 
 
-def run_inside_slowly(graph: Graph, *, threads: int = 1) -> Run:
+def run_inside_anywhere(graph: Graph, *, threads: int = 1) -> Run:
     """As :func:`run_inside`, or with the interpreter where ONNX Runtime is not installed: for a few pictures."""
     try:
         return run_inside(graph, threads=threads)

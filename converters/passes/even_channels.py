@@ -12,7 +12,7 @@ steps of int8, that is where its scales start, too. From there each round moves 
 weights get is the noise that its share in the steps gives to the others: as in ``equalise.py``, which also weighs the
 rounding of activations.
 
-Mean cosine to float with int8 weights on 500 faces, before and behind this pass: the official W0.5-S2 checkpoint with
+Mean cosine to float with int8 weights on 500 faces, before and after this pass: the official W0.5-S2 checkpoint with
 its channels multiplied by random numbers between 1/32 and 32, 0.249 and 0.9993; as it was trained, 0.9995 and 0.9993.
 """
 
