@@ -37,8 +37,8 @@ class LiteRTSession:
     """A ``.tflite`` file on LiteRT with XNNPACK.
 
     Quantised inputs and outputs are converted here: callers see float32. An interpreter holds the tensors of one call
-    at one picture size; each call takes one for itself, so that threads do not wait for each other and the last few
-    sizes of a network that leaves height and width open need no preparation.
+    at one picture size; each call takes one for itself, so that threads do not wait for each other and the sizes that
+    were used last, of a network that leaves height and width open, need no preparation.
 
     Args:
         data: The file's bytes.
@@ -79,9 +79,8 @@ class LiteRTSession:
             raise ModelFileError(f"{name} is built for batches of {batch}; a face model takes one picture at a time")
         _, *declared = (int(size) for size in self._input["shape_signature"])
         self._shape = (None, *(None if size < 0 else size for size in declared))
-        self._idle: list[tuple[tuple[int, ...], Any]] = [
-            ((batch, *sides), first)
-        ]  # with the input's shape; oldest first
+        # Each with the shape of its input; oldest first.
+        self._idle: list[tuple[tuple[int, ...], Any]] = [((batch, *sides), first)]
 
     def run(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
         """Run the model; see :meth:`ghostface_edge.runtime.Session.run`. A batch runs picture by picture."""
