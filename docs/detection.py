@@ -5,7 +5,7 @@
     python docs/detection.py ../shared
 
 The folder holds ``lfw/images/PERSON/*.jpg``, ``photos/*.jpg`` and ``detectors/face_detection_yunet_2023mar.onnx``;
-default models are looked up as everywhere. Ten minutes on one CPU; figures in time need a machine that is at rest.
+default models are looked up as everywhere. Figures in time need a machine that is at rest.
 """
 
 from __future__ import annotations
