@@ -120,21 +120,21 @@ class TestWithModels:
         text = run("gallery", "enroll", "b", _photo(offline, 16)).out
         assert text == "b: 1 photo enrolled, 1 template in people.db\n"
 
-        found = run("gallery", "search", _photo(offline, 17), "--threshold", "0.3", "--json").json
-        assert (found["name"], found["match"], found["threshold"], found["fmr"]) == ("b", True, 0.3, None)
+        found = run("gallery", "search", _photo(offline, 17), "--threshold", "0.35", "--json").json
+        assert (found["name"], found["match"], found["threshold"], found["fmr"]) == ("b", True, 0.35, None)
         assert found["measured"] is None
         assert [match["name"] for match in found["matches"]] == ["b", "a"]
         assert [match["match"] for match in found["matches"]] == [True, False]
         engine = FaceEngine()
-        expected = engine.verify(_photo(offline, 16), _photo(offline, 17), threshold=0.3).similarity
+        expected = engine.verify(_photo(offline, 16), _photo(offline, 17), threshold=0.35).similarity
         assert found["matches"][0]["similarity"] == pytest.approx(expected, abs=1e-6)
 
-        stranger = run("gallery", "search", _photo(offline, 14), "--threshold", "0.3", "--top-k", "1", "--json")
+        stranger = run("gallery", "search", _photo(offline, 14), "--threshold", "0.35", "--top-k", "1", "--json")
         assert stranger.code == 0
         assert (stranger.json["name"], stranger.json["match"], len(stranger.json["matches"])) == (None, False, 1)
 
-        text = run("gallery", "search", _photo(offline, 17), "--threshold", "0.3").out.splitlines()
-        assert text[0] == "b: threshold 0.300 (your own)"
+        text = run("gallery", "search", _photo(offline, 17), "--threshold", "0.35").out.splitlines()
+        assert text[0] == "b: threshold 0.350 (your own)"
         assert text[2].split() == ["b", f"{expected:.3f}", "match"]
         assert text[3].endswith("no match")
         text = run("gallery", "search", _photo(offline, 14)).out
