@@ -92,6 +92,7 @@ class FaceEngine:
         elif not isinstance(store, ModelStore):
             raise OptionError(f"store {store!r} is no ModelStore")
         chosen: dict[str, Choice | None] = {}
+        beside = None  # the runtime of the embedder: one is enough for both networks
         if isinstance(model, Embedder):
             if flip or runtime is not None or precision != AUTO:
                 raise OptionError("flip, runtime and precision are settled by the Embedder that was given")
@@ -104,9 +105,11 @@ class FaceEngine:
                 raise OptionError(f"precision={precision!r}: {choice.path.name} is {found}; convert its source")
             chosen["embedder"] = choice
             self.embedder = Embedder(session, flip=flip)
-            runtime = session.runtime  # one is enough for both networks
+            beside = session.runtime
         if isinstance(detector, str):
-            detector, chosen["detector"] = _load_detector(detector, store, runtime=runtime, threads=threads)
+            detector, chosen["detector"] = _load_detector(
+                detector, store, runtime=runtime, beside=beside, threads=threads
+            )
         elif (
             isinstance(detector, type)
             or not isinstance(getattr(detector, "name", None), str)
@@ -281,9 +284,12 @@ def load_detector(
 
 
 def _load_detector(
-    name: str, store: ModelStore, *, runtime: str | None, threads: int | None
+    name: str, store: ModelStore, *, runtime: str | None, beside: str | None = None, threads: int | None
 ) -> tuple[Detector, Choice | None]:
-    """A detector, and the file that was chosen for it; None where the caller's words leave no choice."""
+    """A detector, and the file that was chosen for it; None where the caller's words leave no choice.
+
+    Where no runtime is asked for, YuNet by its name runs on the one ``beside`` it, a file on the one for its format.
+    """
     kind, colon, argument = name.partition(":")
     if kind == SCRFD.name and argument:
         return SCRFD(argument, threads=threads), None
@@ -296,8 +302,8 @@ def _load_detector(
     if kind == OpenCVYuNet.name:
         return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size), None
     try:
-        choice = store.choose(DEFAULT_DETECTOR, runtime=runtime)
-        session = open_session(choice.path, runtime=runtime, threads=threads)
+        choice = store.choose(DEFAULT_DETECTOR, runtime=runtime or beside)
+        session = open_session(choice.path, runtime=runtime or beside, threads=threads)
     except RuntimeMissingError as error:
         _log.warning("detector %s falls back to OpenCV's, which is slower and less accurate: %s", name, error)
         return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size), None

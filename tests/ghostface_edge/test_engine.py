@@ -585,6 +585,20 @@ print(engine.embedder.session.runtime, engine.detector._session.runtime)
     assert done.stdout.split() == [runtime, runtime]
 
 
+@pytest.mark.parametrize("format", ["onnx", "tflite"])
+def test_yunet_of_a_file_runs_beside_an_embedder_of_another_format(
+    real_models: ModelStore, shared: Path, format: str
+) -> None:
+    other = {"onnx": "tflite", "tflite": "onnx"}[format]
+    model = real_models.resolve("ghostfacenet-w0.5-s2", format=other)
+    detector = f"yunet:{real_models.resolve('yunet', format=format)}"
+    engine = FaceEngine(model, detector, threads=1, store=real_models)
+    assert {RUNTIMES[engine.embedder.session.runtime]} == {other}
+    assert len(engine.faces(shared / "photos" / "img13.jpg")) == 1
+    with pytest.raises(OptionError, match="does not run"):
+        FaceEngine(detector=detector, runtime=engine.embedder.session.runtime, store=real_models)
+
+
 def test_yunet_of_a_file_follows_no_store(real_models: ModelStore, shared: Path, tmp_path: Path) -> None:
     image = Image.open(shared / "photos" / "img13.jpg")
     expected = load_detector("yunet-fast", real_models, threads=1).detect(image)
