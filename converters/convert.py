@@ -76,7 +76,7 @@ HELD_OUT = 500
 """Faces that a model is judged by; where it is calibrated, at most half of the faces are held out."""
 
 _ENOUGH_FACES = 100
-"""Of a detector in integers: one face in some fifty has a landmark that is off by more than a pixel."""
+"""Of a detector in integers. YuNet's worst landmark was within a pixel on 12 faces, and 8 pixels off on hundreds."""
 
 _SYNTHETIC = 4
 _NAIVE = 200

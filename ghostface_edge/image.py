@@ -179,7 +179,7 @@ class Image:
         import cv2
 
         _check_array(array, source)
-        # NumPy takes forty times as long over it, and as long as to find and embed a face in a photo of a megapixel.
+        # NumPy takes forty times as long and more: 14 ms for 1600 x 1200 pixels.
         return cls(cv2.cvtColor(np.ascontiguousarray(array), cv2.COLOR_BGR2RGB), source, _NEW_RGB)
 
 

@@ -108,6 +108,7 @@ def found_by(
         DetectionError: It failed, or broke its contract; see :func:`checked`.
         GhostFaceError: As the detector raises it.
     """
+    # isinstance() would look through the protocol's members for every photo
     scaling = cast(ScalingDetector, detector) if callable(getattr(detector, "detect_main", None)) else None
     if min_face is not None:
         min_face = _face_pixels(min_face, image)
