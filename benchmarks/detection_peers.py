@@ -106,7 +106,7 @@ def face_peers(
     """
     card, session = engine.card, engine.embedder.session
     name = f"FaceEngine: {engine.detector.name}, {card.name}"
-    subject = Subject(name, card.model_id, card.precision, session.version, session.threads, file_sha256, "faces")
+    subject = Subject(name, card.model_id, card.precision, engine.runtimes, session.threads, file_sha256, "faces")
     yield _finding(subject, partial(engine.faces, image))
     folder = Path(os.path.expanduser(root)) / "models"
     packs = sorted({path.parent for path in folder.glob("*/*.onnx")})
@@ -138,7 +138,8 @@ def main_face_peers(image: Image, engine: FaceEngine, published: Path, *, file_s
         f"{_OPENCV}, the photo at 640 pixels, {card.name}": opencv_main_face(published, engine, MAX_SIZE),
     }
     for name, call in calls.items():
-        runtime = f"{session.version}, OpenCV {cv2.__version__}" if name.startswith(_OPENCV) else session.version
+        is_theirs = name.startswith(_OPENCV)
+        runtime = f"{session.version}, OpenCV {cv2.__version__}" if is_theirs else engine.runtimes
         subject = Subject(name, card.model_id, card.precision, runtime, session.threads, file_sha256, "main")
         call(image)  # who finds no face does not take part
         yield Contender(subject, partial(call, image), {"faces": 1})

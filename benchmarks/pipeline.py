@@ -339,7 +339,7 @@ def _subject(engine: FaceEngine, file_sha256: str) -> Subject:
         name=f"{card.name} with {engine.model.detector}",
         model_id=card.model_id,
         precision=card.precision,
-        runtime=session.version,
+        runtime=engine.runtimes,
         threads=session.threads,
         file_sha256=file_sha256,
         stage="",

@@ -8,6 +8,7 @@ out and listed.
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -212,9 +213,8 @@ def ratio_of_medians(first: Summary, second: Summary) -> MedianRatio:
 
 
 def runtime_name(runtime: str) -> str:
-    """The name in ``LiteRT 2.3.0``."""
-    name, _, version = runtime.rpartition(" ")
-    return name if name and version[:1].isdigit() else runtime
+    """The names in ``ai_edge_litert 2.3.0, onnxruntime 1.32.0``."""
+    return re.sub(r"(?<=\S) \d[^ ,]*(?=,|$)", "", runtime)
 
 
 def subject_key(subject: Subject) -> Key:

@@ -63,7 +63,7 @@ class SystemInfo:
         model: Embedding space, precision and whose landmarks aligned the faces.
         name: What people call the model.
         source_sha256: Of the checkpoint that the model was made from.
-        runtime: The runtime library and its version.
+        runtime: The runtime library and its version; both, where the detector has one of its own.
         file: Name of the model file.
         file_sha256: Its sha256.
         detector: The detector as it was asked for, where that names a size or a file, which its name in ``model`` does
@@ -82,7 +82,7 @@ class SystemInfo:
     def of(cls, engine: FaceEngine) -> SystemInfo:
         """What an engine is made of."""
         card, session = engine.card, engine.embedder.session
-        return cls(engine.model, card.name, card.source.sha256, session.version, session.file, session.sha256)
+        return cls(engine.model, card.name, card.source.sha256, engine.runtimes, session.file, session.sha256)
 
     def asked(self, system: System) -> SystemInfo:
         """With the size or the file that was asked for, if a detector found the faces."""

@@ -54,6 +54,7 @@ class FaceEngine:
         detector: One of :data:`DETECTORS`, or an object of your own with a ``name`` and a ``detect`` method.
         runtime: ``litert`` or ``onnx``, for the embedder and for YuNet; by default the one that the model's file needs,
             and for a known name or a checkpoint the best that is installed (LiteRT, ONNX Runtime, tflite-runtime).
+            YuNet runs on the embedder's, but on ONNX Runtime where the CPU has AVX-512 (:mod:`ghostface_edge.choice`).
         precision: Numerical form of the embedder, such as ``float16`` or ``int8``, for a known name or a checkpoint; by
             default float32 or float16, whichever this machine computes faster: they share their thresholds. A model
             file has the one that it has. The detector's form is always chosen so.
@@ -92,7 +93,7 @@ class FaceEngine:
         elif not isinstance(store, ModelStore):
             raise OptionError(f"store {store!r} is no ModelStore")
         chosen: dict[str, Choice | None] = {}
-        beside = None  # the runtime of the embedder: one is enough for both networks
+        beside = None  # the runtime of the embedder
         if isinstance(model, Embedder):
             if flip or runtime is not None or precision != AUTO:
                 raise OptionError("flip, runtime and precision are settled by the Embedder that was given")
@@ -129,6 +130,14 @@ class FaceEngine:
     def model(self) -> ModelIdentity:
         """What the embeddings of this engine carry, and what a gallery is opened with."""
         return self.card.identity(self.detector.name + ("+flip" if self.embedder.flip else ""))
+
+    @property
+    def runtimes(self) -> str:
+        """The runtime library of the embedder and its version, and that of YuNet where it is another one."""
+        used = [self.embedder.session.version]
+        if isinstance(self.detector, YuNet):
+            used.append(self.detector.runtime)
+        return ", ".join(dict.fromkeys(used))
 
     def open(self, photo: ImageSource) -> Image:
         """A photo as the engine sees it: upright RGB, at most ``max_pixels``.
@@ -247,8 +256,7 @@ class FaceEngine:
         return self.card.threshold(fmr, self.model.detector)
 
     def describe(self) -> str:
-        """One line: model, precision and why, detector, runtime, threads."""
-        session = self.embedder.session
+        """One line: model, precision and why, detector, runtimes, threads."""
         embedder, detector = (self.choices.get(network) for network in ("embedder", "detector"))
         why = f": {embedder.explanation}" if embedder else ""
         found_by = self.model.detector
@@ -256,7 +264,7 @@ class FaceEngine:
             found_by += f" ({detector.precision}: {detector.explanation})"
         return (
             f"{self.card.name} ({self.card.model_id}, {self.card.precision}{why}) with detector {found_by}, "
-            f"{session.version}, threads: {session.threads}"
+            f"{self.runtimes}, threads: {self.embedder.session.threads}"
         )
 
     def __repr__(self) -> str:
@@ -288,7 +296,8 @@ def _load_detector(
 ) -> tuple[Detector, Choice | None]:
     """A detector, and the file that was chosen for it; None where the caller's words leave no choice.
 
-    Where no runtime is asked for, YuNet by its name runs on the one ``beside`` it, a file on the one for its format.
+    Where no runtime is asked for, YuNet by its name runs on the one ``beside`` it or on a faster one, a file on the one
+    for its format.
     """
     kind, colon, argument = name.partition(":")
     if kind == SCRFD.name and argument:
@@ -302,8 +311,8 @@ def _load_detector(
     if kind == OpenCVYuNet.name:
         return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size), None
     try:
-        choice = store.choose(DEFAULT_DETECTOR, runtime=runtime or beside)
-        session = open_session(choice.path, runtime=runtime or beside, threads=threads)
+        choice = store.choose(DEFAULT_DETECTOR, runtime=runtime, beside=beside)
+        session = open_session(choice.path, runtime=runtime, threads=threads)
     except RuntimeMissingError as error:
         _log.warning("detector %s falls back to OpenCV's, which is slower and less accurate: %s", name, error)
         return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size), None

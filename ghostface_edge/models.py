@@ -35,7 +35,7 @@ from . import signatures
 from ._version import CONVERTER_VERSION
 from .card import ModelCard
 from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, KNOWN_MODELS, KnownModel, is_safe_name, require_safe_name
-from .choice import AUTO, Choice, choose, forms
+from .choice import AUTO, Choice, candidates, choose, forms
 from .cpu import read_cpu
 from .download import MAX_BYTES, download
 from .errors import (
@@ -218,7 +218,9 @@ class ModelStore:
             source = self._path(model)
         return self._convert(source, entry, format, precision)
 
-    def choose(self, model: ModelName, *, runtime: str | None = None, precision: str = AUTO) -> Choice:
+    def choose(
+        self, model: ModelName, *, runtime: str | None = None, precision: str = AUTO, beside: str | None = None
+    ) -> Choice:
         """The file to run for a name or a path, and why; a source is converted on first use. Never downloads.
 
         Where the file that this CPU and the installed runtimes compute fastest is neither here nor to be made here, the
@@ -226,15 +228,18 @@ class ModelStore:
 
         Args:
             model: As for :meth:`resolve`.
-            runtime: ``litert`` or ``onnx``; by default the best that is installed.
-            precision: By default float32 or float16, see :mod:`ghostface_edge.choice`.
+            runtime: ``litert`` or ``onnx``; by default the best that is installed, see :mod:`ghostface_edge.choice`.
+            precision: By default float32 or float16, see there.
+            beside: The runtime of another network of the same program: it runs this one too, but where this CPU runs it
+                faster on the other. By default there is none.
 
         Raises:
             OptionError: No such runtime.
             GhostFaceError: As :meth:`resolve`, where no file serves.
         """
         format = file_format(runtime)
-        if precision != AUTO or self._convertible(model) is None:
+        entry = self._convertible(model)
+        if precision != AUTO or entry is None:
             return Choice(self.resolve(model, format=format, precision=precision))
         refusals: list[MissingModelError | RuntimeMissingError | ConversionError] = []
 
@@ -245,7 +250,9 @@ class ModelStore:
                 refusals.append(error)
                 return None
 
-        choice = choose(read_cpu().features, installed_runtimes() if runtime is None else (runtime,), find)
+        features = read_cpu().features
+        runtimes = candidates(entry.kind, features, installed_runtimes(), beside) if runtime is None else (runtime,)
+        choice = choose(entry.kind, features, runtimes, find)
         if choice is None:
             raise refusals[0]
         if refusals:
@@ -579,7 +586,8 @@ class ModelStore:
         if path is not None and not entry.url and path.suffix in MODEL_ENDINGS:
             state = "ready"
         elif entry.sha256 is not None:
-            best, *others = forms(read_cpu().features, installed_runtimes())
+            features = read_cpu().features
+            best, *others = forms(features, candidates(entry.kind, features, installed_runtimes()))
             # With its source here, the best is made at first use; without it, whatever there is serves.
             for runtime, precision in (best, *(others if path is None else ())):
                 converted = self._converted(entry, RUNTIMES[runtime], precision)

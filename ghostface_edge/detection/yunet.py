@@ -136,9 +136,14 @@ class YuNet:
         self._max_size = max_size
 
     @property
+    def runtime(self) -> str:
+        """The runtime library that runs it, and its version, such as ``onnxruntime 1.32.0``."""
+        return self._session.version
+
+    @property
     def fingerprint(self) -> str:
         """All that its results depend on, beside the photo, this package, OpenCV and NumPy."""
-        return f"{self.name} {self._score} {self._max_size} {self._session.version} {self._session.sha256}"
+        return f"{self.name} {self._score} {self._max_size} {self.runtime} {self._session.sha256}"
 
     def detect(self, image: Image, *, min_face: float | None = None) -> tuple[Detection, ...]:
         """Find the faces of a photo; see :meth:`ghostface_edge.detection.ScalingDetector.detect`."""

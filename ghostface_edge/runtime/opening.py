@@ -20,9 +20,9 @@ MODEL_ENDINGS = tuple(f".{format}" for format in RUNTIMES.values())
 _PREFERENCE = {"ai_edge_litert": "litert", "onnxruntime": "onnx", "tflite_runtime": "litert"}
 """Packages, best first, and the runtime that each is.
 
-LiteRT runs GhostFaceNets in 0.6 of ONNX Runtime's time, and YuNet in 0.8 of its instructions on a Cortex-A76 (with
-AVX-512 in 1.0 to 1.4 of its time: XNNPACK's depthwise kernel reads its weights anew for each pixel). tflite-runtime
-comes last, because it cannot write the files that it runs.
+LiteRT runs GhostFaceNets in 0.6 of ONNX Runtime's time, and YuNet in 0.8 of its instructions on a Cortex-A76; for YuNet
+on a CPU with AVX-512, see :mod:`ghostface_edge.choice`. tflite-runtime comes last, because it cannot write the files
+that it runs.
 """
 
 

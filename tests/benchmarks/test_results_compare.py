@@ -190,6 +190,7 @@ def test_kinds_are_not_mixed() -> None:
     [
         ("LiteRT 2.3.0", "LiteRT"),
         ("ONNX Runtime 1.32.0", "ONNX Runtime"),
+        ("ai_edge_litert 2.3.0, onnxruntime 1.32.0", "ai_edge_litert, onnxruntime"),
         ("OpenCV DNN 5.0.0.93", "OpenCV DNN"),
         ("ONNX Runtime", "ONNX Runtime"),
         ("2.3.0", "2.3.0"),

@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Collection
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from ghostface_edge import cpu
 from ghostface_edge.benchmarks.arm.core import CORES
-from ghostface_edge.choice import Choice, choose
+from ghostface_edge.choice import Choice, candidates, choose
 from ghostface_edge.engine import FaceEngine, load_detector
 from ghostface_edge.errors import CheckpointError, MissingModelError, OptionError
 from ghostface_edge.models import ModelStore
@@ -26,12 +27,14 @@ Be = Callable[[str], None]
 # The line of /proc/cpuinfo that lists what a CPU can do.
 SAPPHIRE_RAPIDS = "flags\t\t: avx avx2 fma avx512f avx512_vnni amx_int8 avx512_fp16\n"
 EPYC = "flags\t\t: avx avx2 fma avx512f avx512_vnni\n"
+HASWELL = "flags\t\t: avx avx2 fma\n"
 RISCV = "isa\t\t: rv64imafdc\n"
 HALF_OF_HALF = "Features\t: fp asimd fphp\n"  # scalars alone: no such core is known
 CPUINFO = {
     **{name: core.cpuinfo() for name, core in CORES.items()},
     "sapphire rapids": SAPPHIRE_RAPIDS,
     "epyc": EPYC,
+    "haswell": HASWELL,
     "riscv": RISCV,
     "half of half": HALF_OF_HALF,
 }
@@ -57,12 +60,20 @@ def features(name: str, folder: Path) -> tuple[str, ...]:
 
 
 def chosen(
-    name: str, folder: Path, runtimes: tuple[str, ...] = BOTH, there: Collection[tuple[str, str]] = EVERYTHING
+    name: str,
+    folder: Path,
+    runtimes: tuple[str, ...] = BOTH,
+    there: Collection[tuple[str, str]] = EVERYTHING,
+    *,
+    kind: str = "embedder",
+    beside: str | None = None,
 ) -> Choice | None:
     """What is chosen on a CPU where the files ``there`` exist."""
+    able = features(name, folder)
     return choose(
-        features(name, folder),
-        runtimes,
+        kind,
+        able,
+        candidates(kind, able, runtimes, beside),
         lambda runtime, precision: Path(f"{precision}.{runtime}") if (runtime, precision) in there else None,
     )
 
@@ -75,7 +86,7 @@ class TestFunction:
             ("a72", "float32", "this CPU has no float16 arithmetic"),
             ("a76", "float16", "LiteRT computes in float16 on this CPU"),
             ("epyc", "float32", "this CPU has no float16 arithmetic"),
-            ("sapphire rapids", "float32", "the float16 arithmetic of this CPU has not been measured"),
+            ("sapphire rapids", "float32", "LiteRT does not use the float16 arithmetic of this CPU"),
             ("half of half", "float32", "this CPU has no float16 arithmetic"),
             ("riscv", "float32", "what this CPU can do is unknown"),
         ],
@@ -128,15 +139,45 @@ class TestFunction:
             asked.append((runtime, precision))
             return Path("x")
 
-        choose(features("a76", tmp_path), BOTH, find)
+        choose("detector", features("a76", tmp_path), BOTH, find)
         assert asked == [("litert", "float16")]
+
+
+class TestDetector:
+    """With AVX-512, YuNet has a runtime of its own; everywhere else, that of the embedder."""
+
+    FASTER = "ONNX Runtime finds faces faster than LiteRT on a CPU with AVX-512"
+
+    @pytest.mark.parametrize("beside", [None, "litert"])
+    @pytest.mark.parametrize("name", ["epyc", "sapphire rapids"])
+    def test_with_avx512(self, tmp_path: Path, name: str, beside: str | None) -> None:
+        found = chosen(name, tmp_path, kind="detector", beside=beside)
+        assert found == Choice(Path("float32.onnx"), "float32", "onnx", self.FASTER)
+
+    @pytest.mark.parametrize("name", ["a53", "a72", "a76", "haswell", "riscv"])
+    def test_without(self, tmp_path: Path, name: str) -> None:
+        for beside in BOTH:
+            found = chosen(name, tmp_path, kind="detector", beside=beside)
+            assert found == chosen(name, tmp_path, (beside,))
+
+    def test_where_there_is_no_choice(self, tmp_path: Path) -> None:
+        """Nothing is called faster than a runtime that is not there, or that nobody would have taken."""
+        for runtimes, beside in [(("litert",), None), (("onnx",), None), (("litert",), "litert"), (BOTH, "onnx")]:
+            found = chosen("epyc", tmp_path, runtimes, kind="detector", beside=beside)
+            assert found == chosen("epyc", tmp_path, (beside or runtimes[0],))
+
+    def test_no_file_for_it(self, tmp_path: Path) -> None:
+        found = chosen("epyc", tmp_path, there=[("litert", "float32")], kind="detector", beside="litert")
+        assert found
+        assert (found.runtime, found.precision) == ("litert", "float32")
+        assert found.reason == "there is no float32 file for ONNX Runtime, which would suit this CPU best"
 
 
 def precision_of(path: Path) -> str:
     return read_model_card(path.read_bytes(), path.name).precision
 
 
-@pytest.mark.parametrize(("name", "precision"), [("a72", "float32"), ("a76", "float16"), ("epyc", "float32")])
+@pytest.mark.parametrize(("name", "precision"), [("a72", "float32"), ("a76", "float16"), ("haswell", "float32")])
 class TestStore:
     def test_both_networks(self, real_models: ModelStore, be: Be, name: str, precision: str) -> None:
         pytest.importorskip("ai_edge_litert")
@@ -171,9 +212,35 @@ class TestStore:
             assert engine.threshold(fmr) == float32.threshold(fmr), "the same decision, whichever file"
 
 
+def test_with_avx512_each_network_has_its_runtime(
+    real_models: ModelStore, be: Be, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same faces, to a hundredth of a pixel; and with either runtime alone, that one."""
+    pytest.importorskip("ai_edge_litert")
+    be("epyc")
+    both = FaceEngine(store=real_models, threads=1)
+    assert (both.embedder.session.runtime, both.choices["detector"].runtime) == ("litert", "onnx")
+    versions = f"{both.embedder.session.version}, onnxruntime {version('onnxruntime')}"
+    assert f"with detector yunet (float32: {TestDetector.FASTER}), {versions}, threads: 1" in both.describe()
+    alone = FaceEngine(store=real_models, threads=1, runtime="litert")
+    assert alone.choices["detector"].runtime == "litert"
+    assert alone.runtimes == alone.embedder.session.version
+    photo = shared / "photos" / "img16.jpg"
+    ours, theirs = both.face(photo), alone.face(photo)
+    assert np.abs(ours.landmarks - theirs.landmarks).max() < 0.01
+    assert ours.embedding @ theirs.embedding > 0.99999
+    stored = {item.name: item.path for item in real_models.list()}
+    assert (stored["yunet"].suffix, stored[EMBEDDER].suffix) == (".onnx", ".tflite")
+
+    onnx = real_models.choose(EMBEDDER, runtime="onnx").path
+    assert FaceEngine(onnx, store=real_models, threads=1).choices["detector"].runtime == "onnx"
+    monkeypatch.setattr("ghostface_edge.models.installed_runtimes", lambda: ("litert",))
+    assert FaceEngine(store=real_models, threads=1).choices["detector"].runtime == "litert"
+
+
 def test_without_float16_arithmetic_nothing_has_changed(real_models: ModelStore, be: Be, shared: Path) -> None:
     """The default is, bit by bit, float32 in both networks."""
-    be("epyc")
+    be("haswell")
     format = RUNTIMES[real_models.choose(EMBEDDER).runtime]
     plain = real_models.resolve("yunet", format=format, precision="float32")
     by_name = FaceEngine(EMBEDDER, f"yunet:{plain}", store=real_models, precision="float32", threads=1)
