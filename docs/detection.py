@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from itertools import cycle
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import cv2
@@ -24,7 +23,6 @@ from numpy.typing import NDArray
 
 from ghostface_edge import FaceEngine, Image, ModelStore, YuNet
 from ghostface_edge.benchmarks.detection_peers import opencv_main_face
-from ghostface_edge.benchmarks.samples import Subject, interleaved
 from ghostface_edge.detection.detector import found_by
 from ghostface_edge.detection.main_face import main_face
 from ghostface_edge.engine import load_detector
@@ -38,14 +36,13 @@ SAMPLE = 400
 SIDE = 640
 GROUPS = 400
 SAME = 0.5  # IoU
-SECONDS = 5.0  # for each way
+ROUNDS = 15
 
 
 def main(shared: Path) -> None:
     """Print all tables."""
     cv2.setNumThreads(1)
     lfw, photos = sorted((shared / "lfw" / "images").glob("*/*.jpg")), sorted((shared / "photos").glob("*.jpg"))
-    engine = FaceEngine(threads=1)
     recall_of_lfw(drawn(lfw, SAMPLE))
     recall_of_photos(photos)
     for mode in ("yunet", "yunet-fast"):
@@ -53,8 +50,8 @@ def main(shared: Path) -> None:
         choices(f"{mode}, LFW", detector, map(Image.open, lfw))
         choices(f"{mode}, photos", detector, map(Image.open, photos))
         choices(f"{mode}, groups", detector, groups(lfw))
-    for name, paths in (("LFW", drawn(lfw, 100)), ("photos", photos)):
-        times(name, engine, shared / "detectors" / "face_detection_yunet_2023mar.onnx", paths)
+    published = shared / "detectors" / "face_detection_yunet_2023mar.onnx"
+    times(FaceEngine(threads=1), published, {"LFW": drawn(lfw, 100), "photos": photos})
 
 
 def say(text: str) -> None:
@@ -143,24 +140,36 @@ def choices(name: str, detector: Any, images: Iterator[Image]) -> None:
     say(f"| {name} | {total} | {total - len(others)} | {views['small'] / total:.1%} | {none} | {others[:5]}")
 
 
-def times(name: str, engine: FaceEngine, published: Path, paths: Sequence[Path]) -> None:
-    """From a photo to the embedding of its main face, beside OpenCV's detector in front of the same embedder."""
-    images = [Image.open(path) for path in paths]
+def times(engine: FaceEngine, published: Path, sets: Mapping[str, Sequence[Path]]) -> None:
+    """From a photo to the embedding of its main face, beside OpenCV's detector in front of the same embedder.
+
+    One run over all photos, again and again: each photo goes every way in turn, and counts by its median.
+    """
+    images = [Image.open(path) for paths in sets.values() for path in paths]
     ways: dict[str, Callable[[Image], object]] = {
         "face": engine.face,
+        "face, yunet-fast": FaceEngine(detector="yunet-fast", threads=1).face,
         "faces": engine.faces,
         "OpenCV, as it is": opencv_main_face(published, engine, None),
-        "OpenCV, 640": opencv_main_face(published, engine, 640),
+        "OpenCV, 640": opencv_main_face(published, engine, SIDE),
     }
-    turns = {way: cycle(images) for way in ways}
-    calls = {
-        Subject(way, "", "", "", 1, "", "main"): partial(lambda way: ways[way](next(turns[way])), way) for way in ways
-    }
-    samples = interleaved(calls, seconds=SECONDS, least=4 * len(images))
-    first, *others = samples.values()
-    for one in samples.values():
-        ratios = ", ".join(f"{first.ratio(other).value:.3f} of {other.subject.name}" for other in others)
-        say(f"| {name} | {one.subject.name} | {one.summary().p50:.3f} | {ratios if one is first else ''} |")
+    calls = list(ways.values())
+    samples = np.zeros((len(ways), len(images), ROUNDS + 1))
+    for turn in range(ROUNDS + 1):
+        for number, image in enumerate(images):
+            for place in np.roll(np.arange(len(ways)), turn):
+                start = perf_counter()
+                calls[place](image)
+                samples[place, number, turn] = perf_counter() - start
+    medians = np.median(samples[:, :, 1:], axis=2) * 1e3  # the first round warms up
+    ends = np.cumsum([len(paths) for paths in sets.values()])
+    parts = {name: slice(end - len(paths), end) for (name, paths), end in zip(sets.items(), ends)}
+    for name, part in (*parts.items(), ("all", slice(None))):
+        for way, each in zip(ways, medians[:, part]):
+            say(
+                f"| {name} | {way} | {each.mean():.2f} | face takes {medians[0, part].sum() / each.sum():.3f} of it, "
+                f"of a photo {np.median(medians[0, part] / each):.3f} |"
+            )
 
 
 if __name__ == "__main__":
