@@ -9,6 +9,8 @@ it needs no singular value decomposition: a similarity is one complex multiplica
 from __future__ import annotations
 
 import cmath
+import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from .errors import AlignmentError, OptionError
 from .image import Image
 
 FloatArray = NDArray[np.float64]
+Centred = tuple[list[complex], complex]
+"""Points about their mean, and that mean, x + yi each."""
 
 CROP_SIZE = 112
 """Side of the aligned crop in pixels."""
@@ -52,13 +56,18 @@ def similarity_transform(landmarks: Any, template: Any = ARCFACE_TEMPLATE) -> Fl
     source, target = _points(landmarks, "landmarks"), _points(template, "points of the template")
     if source.shape != target.shape:
         raise AlignmentError(f"expected landmarks of shape {target.shape}, got {source.shape}")
-    return _fit(source, target)
+    return _fit(source, centred(target))
 
 
-def _fit(source: FloatArray, target: FloatArray) -> FloatArray:
+def fit(landmarks: Any, target: Centred) -> FloatArray:
+    """:func:`similarity_transform` onto a template that was centred before, of as many points as the landmarks."""
+    return _fit(_points(landmarks, "landmarks"), target)
+
+
+def _fit(source: FloatArray, target: Centred) -> FloatArray:
     # Points as complex numbers: a similarity is w = a * z + b, and least squares gives a = <z, w> / <z, z>. For five
     # points, plain numbers are several times faster than arrays.
-    (z, z_mean), (w, w_mean) = _centred(source), _centred(target)
+    (z, z_mean), (w, w_mean) = centred(source), target
     # Squares of the extents (singular values) of the centred points: their sum and their difference.
     both = sum(p.real * p.real + p.imag * p.imag for p in z)
     difference = abs(sum(p * p for p in z))
@@ -75,11 +84,17 @@ def _fit(source: FloatArray, target: FloatArray) -> FloatArray:
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
-def _centred(points: FloatArray) -> tuple[list[complex], complex]:
-    """Points as complex numbers about their mean, and that mean."""
+def centred(points: FloatArray) -> Centred:
+    """Points (K, 2) about their mean."""
     numbers = [complex(x, y) for x, y in points.tolist()]
     mean = sum(numbers) / len(numbers)
     return [number - mean for number in numbers], mean
+
+
+@lru_cache(maxsize=8)
+def _template(size: int) -> Centred:
+    """Where landmarks come to lie in a crop of ``size`` pixels."""
+    return centred(ARCFACE_TEMPLATE * (size / CROP_SIZE))
 
 
 def align(image: Image, landmarks: Any, *, size: int = CROP_SIZE) -> NDArray[np.uint8]:
@@ -104,7 +119,7 @@ def align(image: Image, landmarks: Any, *, size: int = CROP_SIZE) -> NDArray[np.
     source = _points(landmarks, "landmarks")
     if source.shape != ARCFACE_TEMPLATE.shape:
         raise AlignmentError(f"expected landmarks of shape {ARCFACE_TEMPLATE.shape}, got {source.shape}")
-    matrix = _fit(source, ARCFACE_TEMPLATE * (size / CROP_SIZE))
+    matrix = _fit(source, _template(size))
     crop, photo = (size, size), (image.width, image.height)
     # Two rectangles are apart where a side of one of them parts them.
     if _apart(crop, inverse(matrix), photo) or _apart(photo, matrix, crop):
@@ -129,8 +144,8 @@ def mapped(points: Any, matrix: FloatArray) -> FloatArray:
 def inverse(matrix: FloatArray) -> FloatArray:
     """The (2, 3) transform that undoes another."""
     (a, b, x), (c, d, y) = matrix.tolist()
-    back: FloatArray = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / (a * d - b * c)
-    return back
+    area = a * d - b * c  # of what a pixel becomes
+    return np.array([[d / area, -b / area, (b * y - d * x) / area], [-c / area, a / area, (c * x - a * y) / area]])
 
 
 def _apart(picture: tuple[int, int], matrix: FloatArray, other: tuple[int, int]) -> bool:
@@ -153,7 +168,7 @@ def _points(values: Any, name: str) -> FloatArray:
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
         raise AlignmentError(f"the {name} are not at least three pairs of numbers: shape {points.shape}")
     largest = np.abs(points).max()
-    if not np.isfinite(largest):
+    if not math.isfinite(largest):
         raise AlignmentError(f"the {name} hold NaN or infinity")
     if largest > 1e6:
         raise AlignmentError(f"the {name} are beyond 1,000,000 pixels")

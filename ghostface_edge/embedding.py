@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,8 @@ class Embedder:
         """
         self._check(crops)
         parts = [self._run(crops[start : start + self._batch]) for start in range(0, len(crops), self._batch)]
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate(parts) if parts else np.empty((0, self.card.embedding_size), dtype=np.float32)
 
     def _run(self, crops: NDArray[np.uint8]) -> FloatArray:
@@ -85,10 +88,11 @@ class Embedder:
                 f"model {self.card.name!r} gave an output of shape {embeddings.shape} for {faces} faces, "
                 f"its card promises {self.card.embedding_size} numbers per face"
             )
-        lengths = np.sqrt(np.square(embeddings, dtype=np.float64).sum(axis=1, keepdims=True))
-        if not np.isfinite(lengths).all():
+        exact = embeddings.astype(np.float64)
+        lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
+        if not math.isfinite(lengths.max()):  # of NaN, too
             raise InferenceError(f"model {self.card.name!r} gave NaN or infinity")
-        if not (lengths > _LEAST_LENGTH).all():
+        if not lengths.min() > _LEAST_LENGTH:
             raise InferenceError(f"model {self.card.name!r} gave a zero vector, which has no direction to compare")
         normalised: FloatArray = (embeddings / lengths).astype(np.float32)
         return normalised

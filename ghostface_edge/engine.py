@@ -203,7 +203,7 @@ class FaceEngine:
         image = self.open(photo)
         if not detections:
             return ()
-        crops = np.stack([align(image, item.landmarks, size=self.embedder.crop_size) for item in detections])
+        crops = np.array([align(image, item.landmarks, size=self.embedder.crop_size) for item in detections])
         model = self.model
         return tuple(
             Face(item.box, item.score, item.landmarks, embedding, model, item.run)

@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float32]
 STRIDES = (8, 16, 32)
 """Pixels of the detector's input per cell, in the order of the model's outputs."""
 
+_ABSURD = 1e6  # in cells: no output of a face detector is as large
 _LARGEST_LOG_SIDE = 10  # exp of more is no face but an overflow
 
 FLOOR = 0.3
@@ -62,8 +63,8 @@ class Anchors:
     def detections(self, run: DetectionRun | None = None) -> tuple[Detection, ...]:
         """Each anchor as a result, with what was done to find it."""
         return tuple(
-            Detection(Box(*(float(side) for side in box)), float(score), points, run)
-            for score, box, points in zip(self.scores, self.boxes, self.landmarks)
+            Detection(Box(*box), score, points, run)
+            for score, box, points in zip(self.scores.tolist(), self.boxes.tolist(), self.landmarks)
         )
 
     def best(self, *, least: float, overlap: float) -> list[int]:
@@ -121,30 +122,38 @@ def decode(outputs: Sequence[FloatArray], *, least: float) -> Anchors:
 
     Returns:
         Anchors in pixels of the network's input.
+
+    Raises:
+        ValueError: The outputs hold NaN, infinity or numbers that no face detector gives.
     """
+    cells = np.concatenate([grid.reshape(-1, grid.shape[-1]) for grid in outputs])
+    if not np.abs(cells).max() < _ABSURD:
+        raise ValueError("NaN, infinity or numbers beyond any photo")
     # The score is the geometric mean of two probabilities. Neither is above 1, so where it reaches `least`, both reach
     # its square; this leaves a handful of cells to compute with.
-    worth = np.float32(math.log(least**2 / (1 - least**2)))
-    cells = np.concatenate([grid.reshape(-1, grid.shape[-1]) for grid in outputs])
+    worth = math.log(least**2 / (1 - least**2))
     (places,) = np.nonzero(np.minimum(cells[:, 0], cells[:, 1]) >= worth)
-    probabilities = 1 / (1 + np.exp(-cells[places, :2]))
+    cells = cells[places]
+    probabilities = 1 / (1 + np.exp(-cells[:, :2]))
     scores = np.sqrt(probabilities[:, 0] * probabilities[:, 1])
-    places, scores = places[scores >= least], scores[scores >= least]
-    corners, strides = _layout(tuple(grid.shape[:2] for grid in outputs))
-    cells, corner, stride = cells[places], corners[places], strides[places]
-    centre = (corner + cells[:, 2:4]) * stride
+    seen = scores >= least
+    places, cells, scores = places[seen], cells[seen], scores[seen]
+    layout = _layout(tuple(grid.shape[:2] for grid in outputs))[places]
+    corner, stride = layout[:, np.newaxis, :2], layout[:, 2:]
+    points = (cells[:, 2:].reshape(-1, 7, 2) + corner) * stride[:, np.newaxis]  # of the second, nothing is used
     half = np.exp(np.minimum(cells[:, 4:6], _LARGEST_LOG_SIDE)) * (stride / 2)
-    boxes = np.concatenate([centre - half, centre + half], axis=1)
-    landmarks = (cells[:, 6:].reshape(-1, 5, 2) + corner[:, None]) * stride[:, None]
-    return Anchors(scores, boxes, landmarks)
+    boxes = np.concatenate([points[:, 0] - half, points[:, 0] + half], axis=1)
+    return Anchors(scores, boxes, points[:, 2:])
 
 
 @lru_cache(maxsize=8)
-def _layout(shapes: tuple[tuple[int, int], ...]) -> tuple[FloatArray, FloatArray]:
-    """Column and row (A, 2), and stride (A, 1), of the cells of grids of (height, width), one after the other."""
-    corners = [np.stack(np.divmod(np.arange(height * width), width)[::-1], axis=1) for height, width in shapes]
-    strides = [np.full((height * width, 1), stride) for stride, (height, width) in zip(STRIDES, shapes)]
-    return np.concatenate(corners).astype(np.float32), np.concatenate(strides).astype(np.float32)
+def _layout(shapes: tuple[tuple[int, int], ...]) -> FloatArray:
+    """Column, row and stride, (A, 3), of the cells of grids of (height, width), one after the other."""
+    parts = []
+    for stride, (height, width) in zip(STRIDES, shapes):
+        row, column = np.divmod(np.arange(height * width), width)
+        parts.append(np.stack([column, row, np.full_like(row, stride)], axis=1))
+    return np.concatenate(parts).astype(np.float32)
 
 
 def joined(parts: Sequence[Anchors]) -> Anchors:

@@ -152,7 +152,7 @@ def checked(detections: Any, detector: Detector) -> tuple[Detection, ...]:
     for item in found:
         if not isinstance(item, Detection):
             raise DetectionError(f"detector {detector.name!r} returned {type(item).__name__} where a Detection belongs")
-        if item.landmarks.shape != (5, 2) or not np.isfinite(item.landmarks).all():
+        if item.landmarks.shape != (5, 2) or not math.isfinite(np.abs(item.landmarks).max()):
             raise DetectionError(
                 f"detector {detector.name!r} returned landmarks that are not five finite points: "
                 f"shape {item.landmarks.shape}"
@@ -170,5 +170,5 @@ def _sensible(box: Box, score: Any) -> bool:
         numbers = np.array([box.x1, box.y1, box.x2, box.y2, score])
     except ValueError:  # arrays among them
         return False
-    is_real = numbers.ndim == 1 and numbers.dtype.kind in "iuf" and bool(np.isfinite(numbers).all())
+    is_real = numbers.ndim == 1 and numbers.dtype.kind in "iuf" and math.isfinite(np.abs(numbers).max())
     return is_real and box.width > 0 and box.height > 0 and 0 <= score <= 1
