@@ -223,10 +223,9 @@ class YuNet:
         return found, sure
 
     def _look(self, picture: NDArray[np.uint8]) -> Anchors:
-        """The anchors of one picture, after it was padded with black at the right and at the bottom."""
+        """The anchors of one picture."""
         height, width = (-(-side // _MULTIPLE) * _MULTIPLE for side in picture.shape[:2])
-        fill = _planes if self._session.card.input.layout == "NCHW" else _pixels
-        grids = self._session.run(fill(picture, height, width))
+        grids = self._session.run(_tensor(picture, height, width, self._session.card.input.layout))
         if [grid.shape for grid in grids] != [(1, height // step, width // step, 16) for step in STRIDES]:
             raise InferenceError(f"model {self._session.card.name!r} gave outputs that are not those of a YuNet")
         try:
@@ -354,21 +353,15 @@ def ratio(large: NDArray[np.uint8], small: NDArray[np.uint8]) -> tuple[float, fl
     return large.shape[1] / small.shape[1], large.shape[0] / small.shape[0]
 
 
-def _planes(picture: NDArray[np.uint8], height: int, width: int) -> FloatArray:
-    """A picture as (1, 3, height, width) float32, padded with black."""
-    import cv2
-
-    tensor = np.zeros((1, 3, height, width), dtype=np.float32)
-    for plane, channel in zip(tensor[0], cv2.split(picture)):  # twice as fast as a transpose by NumPy
-        plane[: picture.shape[0], : picture.shape[1]] = channel
-    return tensor
-
-
-def _pixels(picture: NDArray[np.uint8], height: int, width: int) -> FloatArray:
-    """A picture as (1, height, width, 3) float32, padded with black."""
-    tensor = np.zeros((1, height, width, 3), dtype=np.float32)
-    tensor[0, : picture.shape[0], : picture.shape[1]] = picture
-    return tensor
+def _tensor(picture: NDArray[np.uint8], height: int, width: int, layout: str) -> FloatArray:
+    """A picture as (1, height, width, 3) float32, or ``NCHW``, padded with black at the right and at the bottom."""
+    if picture.shape[:2] != (height, width):
+        padded = np.zeros((height, width, 3), dtype=np.uint8)
+        padded[: picture.shape[0], : picture.shape[1]] = picture
+        picture = padded
+    if layout == "NCHW":
+        picture = picture.transpose(2, 0, 1)
+    return picture[np.newaxis].astype(np.float32, order="C")
 
 
 def _scale(matrix: NDArray[np.float64]) -> float:
