@@ -91,6 +91,14 @@ def test_extreme_outputs_are_decoded_without_a_warning() -> None:
     assert np.isfinite(found.boxes).all()
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e6, -1e6])
+def test_one_absurd_number_anywhere(value: float) -> None:
+    outputs = [np.full((2, 3, 16), -9, np.float32) for _ in range(3)]
+    outputs[1][1, 2, 15] = value
+    with pytest.raises(ValueError, match="NaN, infinity or numbers beyond any photo"):
+        decode(outputs, least=0.3)
+
+
 def test_nothing_reaches_the_floor() -> None:
     found = decode([np.full((2, 2, 16), -9, np.float32)] * 3, least=0.3)
     assert (found.scores.shape, found.boxes.shape, found.landmarks.shape) == ((0,), (0, 4), (0, 5, 2))
