@@ -91,7 +91,12 @@ Two looks on canvases of 96 pixels, one of them mirrored, take longer and come t
 """
 
 _WEIGHT = 2
-"""Of what a closer look says, where the first estimate has 1: its landmarks scatter by about half as much."""
+"""Of what a closer look says, where the first estimate has 1: its landmarks scatter by about half as much.
+
+At the rim of a photo, too. Of 611 faces of LFW in photos cut so that 60 to 80 % of the aligned crop was left, landmarks
+lay 3.6 pixels of the crop, in the mean, from those in the whole photo; with a weight of 1 3.7, of 0.25 4.2, without
+closer looks 4.6.
+"""
 
 _NEAR = 0.25  # of the crop's side: how far from its expected place a face may be seen again
 _MUCH_LARGER = 1.5  # than the first view showed the face: that estimate is left out
