@@ -20,7 +20,8 @@ from ghostface_edge.catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from ghostface_edge.converters.choices import choose
 from ghostface_edge.converters.trained_model import SourceOptions, read_trained_model
 from ghostface_edge.detection.detector import found_by
-from ghostface_edge.detection.yunet import MAX_SIZE, shrunk
+from ghostface_edge.detection.view import View
+from ghostface_edge.detection.yunet import MAX_SIZE
 from ghostface_edge.engine import FaceEngine, load_detector
 from ghostface_edge.errors import MissingModelError, NoFaceError, OptionError, RuntimeMissingError
 from ghostface_edge.image import Image, ImageSource
@@ -66,7 +67,7 @@ def load_peers(
     for group in groups:
         choose("group", group, GROUPS)
     opened = Image.from_rgb(draw_people(), source="drawn people") if photo is None else Image.open(photo)
-    image = Image.from_rgb(shrunk(opened.pixels, MAX_SIZE), source=opened.source)
+    image = Image.from_rgb(View(opened.pixels).shrunk(MAX_SIZE).pixels, source=opened.source)
     peers: list[Peer] = []
     settings: dict[str, object] = {"photo": image.source, "width": image.width, "height": image.height}
     with tempfile.TemporaryDirectory(prefix="ghostface-edge-") as folder, opencv_threads(threads):

@@ -21,7 +21,7 @@ from packing import picture
 
 from ghostface_edge import alignment
 from ghostface_edge.detection import yunet
-from ghostface_edge.detection.yunet import shrunk
+from ghostface_edge.detection.view import View
 from ghostface_edge.image import Image
 
 Pixels = NDArray[np.uint8]
@@ -127,7 +127,7 @@ def _shrunk() -> Iterator[dict[str, Any]]:
         pixels = painted(height, width, height, grain=7)
         yield {
             "picture": picture(pixels),
-            "results": [{"longest": side, "picture": picture(shrunk(pixels, side))} for side in sides],
+            "results": [{"longest": side, "picture": picture(View(pixels).shrunk(side).pixels)} for side in sides],
         }
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ghostface_edge.card import ModelCard
-from ghostface_edge.detection.yunet import MAX_SIZE, shrunk
+from ghostface_edge.detection.view import View
+from ghostface_edge.detection.yunet import MAX_SIZE
 from ghostface_edge.embedding import input_tensor
 from ghostface_edge.errors import EvaluationError
 from ghostface_edge.runtime import file_format
@@ -281,7 +282,7 @@ def _pictures(card: ModelCard) -> NDArray[np.uint8]:
     """What a model sees: aligned faces, or as a detector one picture with people in it."""
     if card.kind == "embedder":
         return drawn_faces(_FACES).crops
-    people = shrunk(draw_people(), MAX_SIZE)
+    people = View(draw_people()).shrunk(MAX_SIZE).pixels
     picture = np.zeros((1, MAX_SIZE, MAX_SIZE, 3), np.uint8)
     picture[0, : people.shape[0], : people.shape[1]] = people
     return picture

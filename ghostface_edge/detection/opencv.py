@@ -18,7 +18,8 @@ from ..runtime.session import read_model
 from ..types import Detection, DetectionRun
 from .anchors import Anchors
 from .detector import check_options
-from .yunet import MAX_SIZE, input_size, ratio, shrunk
+from .view import View
+from .yunet import MAX_SIZE, input_size
 
 _PUBLISHED = next(entry for entry in KNOWN_MODELS if entry.name == DEFAULT_DETECTOR)
 
@@ -71,12 +72,12 @@ class OpenCVYuNet:
         """Find the faces of a photo; see :meth:`ghostface_edge.detection.ScalingDetector.detect`."""
         import cv2
 
-        longest = max(image.width, image.height)
-        view = shrunk(image.pixels, self._max_size if min_face is None else input_size(longest, min_face))
-        bgr = cv2.cvtColor(view, cv2.COLOR_RGB2BGR)
+        photo = View(image.pixels)
+        view = photo.shrunk(self._max_size if min_face is None else input_size(photo.longest, min_face))
+        bgr = cv2.cvtColor(view.pixels, cv2.COLOR_RGB2BGR)
         try:
             with self._lock:
-                self._detector.setInputSize((view.shape[1], view.shape[0]))
+                self._detector.setInputSize((bgr.shape[1], bgr.shape[0]))
                 _, rows = self._detector.detect(bgr)
         except cv2.error as error:
             raise DetectionError(f"OpenCV's YuNet failed on {image.source}: {str(error).strip()}") from error
@@ -84,8 +85,8 @@ class OpenCVYuNet:
             return ()
         # x, y, width, height, ten landmark coordinates, score
         corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
-        found = Anchors(rows[:, 14], corners, rows[:, 4:14].reshape(-1, 5, 2)).rescaled(ratio(image.pixels, view))
-        return found.detections(DetectionRun((max(view.shape[:2]),), 0, len(rows)))
+        found = Anchors(rows[:, 14], corners, rows[:, 4:14].reshape(-1, 5, 2)).rescaled(view.scale)
+        return found.detections(DetectionRun((view.longest,), 0, len(rows)))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from ..runtime.session import read_model, thread_count
 from ..types import Detection, DetectionRun
 from .anchors import Anchors
 from .detector import check_options
-from .yunet import ratio, shrunk
+from .view import View
 
 _INPUT = (640, 640)  # width, height: the fixed input of the published files, and insightface's own default
 
@@ -82,10 +82,11 @@ class SCRFD:
         found, passes = self._look(image.pixels, image.source), 1
         if not len(found.scores):
             # A face that fills the network's input is too large for it: half of that is not.
-            view = shrunk(image.pixels, max(_INPUT))
-            padded = np.zeros((2 * view.shape[0], 2 * view.shape[1], 3), dtype=np.uint8)
-            padded[: view.shape[0], : view.shape[1]] = view
-            found, passes = self._look(padded, image.source).rescaled(ratio(image.pixels, view)), 2
+            view = View(image.pixels).shrunk(max(_INPUT))
+            height, width = view.pixels.shape[:2]
+            padded = np.zeros((2 * height, 2 * width, 3), dtype=np.uint8)
+            padded[:height, :width] = view.pixels
+            found, passes = self._look(padded, image.source).rescaled(view.scale), 2
         return found.detections(DetectionRun(_INPUT[:1] * passes, 0, len(found.scores)))
 
     def _look(self, pixels: NDArray[np.uint8], source: str) -> Anchors:

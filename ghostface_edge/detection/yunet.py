@@ -31,6 +31,7 @@ from ..types import Box, Detection, DetectionRun
 from .anchors import FLOOR, STRIDES, Anchors, decode, joined
 from .detector import LARGEST_INPUT, check_options
 from .main_face import prominence
+from .view import View
 
 FloatArray = NDArray[np.float32]
 
@@ -158,10 +159,10 @@ class YuNet:
 
     def detect(self, image: Image, *, min_face: float | None = None) -> tuple[Detection, ...]:
         """Find the faces of a photo; see :meth:`ghostface_edge.detection.ScalingDetector.detect`."""
-        photo = _View(image.pixels)
+        photo = View(image.pixels)
         wanted = None if min_face is None else input_size(photo.longest, min_face)
         seen = self._whole(photo) if wanted is None else self._seen(photo.shrunk(wanted))
-        views = photo.halved() if seen.best and self._mode == "accurate" else [photo]
+        views = photo.halved(_COARSE) if seen.best and self._mode == "accurate" else [photo]
         return tuple(self._result(seen, index, views)[0] for index in seen.best)
 
     def detect_main(self, image: Image) -> tuple[Detection, ...]:
@@ -171,8 +172,8 @@ class YuNet:
         where this is a size that is always seen, and nothing that was seen, however faintly, comes near it, a larger
         view can show no other main face.
         """
-        photo, inputs = _View(image.pixels), tuple[int, ...]()
-        views = [photo] if self._mode == "plain" else photo.halved()
+        photo, inputs = View(image.pixels), tuple[int, ...]()
+        views = [photo] if self._mode == "plain" else photo.halved(_COARSE)
         for view in reversed(views[1:]):  # the smallest first
             if view.longest >= self._max_size:
                 break
@@ -191,24 +192,24 @@ class YuNet:
         seen = self._whole(photo, inputs)
         return (self._result(seen, seen.main, views)[0],) if seen.best else ()
 
-    def _whole(self, photo: _View, inputs: tuple[int, ...] = ()) -> _Seen:
+    def _whole(self, photo: View, inputs: tuple[int, ...] = ()) -> _Seen:
         """What the photo shows at the usual size; where that is no face, what it shows at twice that size."""
         seen = self._seen(photo.shrunk(self._max_size), inputs)
         if not seen.best and self._mode != "plain" and photo.longest > self._max_size:
             seen = self._seen(photo.shrunk(2 * self._max_size), seen.inputs)  # faces may be too small, not absent
         return seen
 
-    def _seen(self, view: _View, inputs: tuple[int, ...] = ()) -> _Seen:
+    def _seen(self, view: View, inputs: tuple[int, ...] = ()) -> _Seen:
         anchors, inputs = self._look(view.pixels), (*inputs, view.longest)
         if self._mode != "plain" and view.longest > 2 * _GLANCE:
-            glance = shrunk(view.pixels, _GLANCE)
-            anchors = joined([anchors, self._look(glance).rescaled(ratio(view.pixels, glance))])
-            inputs = (*inputs, _GLANCE)
+            glance = view.shrunk(_GLANCE)
+            anchors = joined([anchors, self._look(glance.pixels).rescaled(view.ratio(glance))])
+            inputs = (*inputs, glance.longest)
         faint = anchors.best(least=FLOOR, overlap=_OVERLAP)
         best = [index for index in faint if anchors.scores[index] >= self._score]
         return _Seen(view, anchors, best, faint, inputs)
 
-    def _result(self, seen: _Seen, index: int, views: Sequence[_View]) -> tuple[Detection, bool]:
+    def _result(self, seen: _Seen, index: int, views: Sequence[View]) -> tuple[Detection, bool]:
         """A face that was seen, in pixels of the photo, and whether a closer look, where the mode has one, agrees.
 
         Args:
@@ -238,7 +239,7 @@ class YuNet:
         except ValueError as error:
             raise InferenceError(f"model {self._session.card.name!r} gave {error}") from error
 
-    def _look_again(self, view: _View, landmarks: FloatArray, views: Sequence[_View]) -> tuple[FloatArray, int, bool]:
+    def _look_again(self, view: View, landmarks: FloatArray, views: Sequence[View]) -> tuple[FloatArray, int, bool]:
         """The mean of a face's landmarks (5, 2) and of what a closer look says, in pixels of the view.
 
         With it, how many looks saw the face again (1 or none), and whether that one agrees.
@@ -260,44 +261,6 @@ class YuNet:
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
-    """A photo as the network sees it.
-
-    Attributes:
-        pixels: (height, width, 3) uint8 RGB.
-        scale: How much wider and higher the photo is.
-    """
-
-    pixels: NDArray[np.uint8]
-    scale: tuple[float, float] = (1.0, 1.0)
-
-    @property
-    def longest(self) -> int:
-        """Its longest side, pixels."""
-        return int(max(self.pixels.shape[:2]))
-
-    def shrunk(self, longest: int) -> _View:
-        """The photo at most that wide and high."""
-        smaller = shrunk(self.pixels, longest)
-        return self if smaller is self.pixels else _View(smaller, ratio(self.pixels, smaller))
-
-    def halved(self) -> list[_View]:
-        """The photo, and it halved again and again until no side is longer than :data:`_COARSE`.
-
-        Where a side is odd, its last pixel is left out: so each pixel is the mean of 2 x 2, exact and cheap.
-        """
-        import cv2
-
-        view, views = self, [self]
-        while view.longest > _COARSE and min(view.pixels.shape[:2]) > 1:
-            height, width = (side // 2 for side in view.pixels.shape[:2])
-            half = cv2.resize(view.pixels[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-            view = _View(half, (2 * view.scale[0], 2 * view.scale[1]))
-            views.append(view)
-        return views
-
-
-@dataclass(frozen=True, eq=False)
 class _Seen:
     """What a view showed.
 
@@ -309,7 +272,7 @@ class _Seen:
         inputs: Longest sides of all views that were looked at so far.
     """
 
-    view: _View
+    view: View
     anchors: Anchors
     best: list[int]
     faint: list[int]
@@ -340,24 +303,6 @@ def input_size(longest: int, min_face: float) -> int:
     return max(needed, _GLANCE)
 
 
-def shrunk(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """The picture at most ``longest`` pixels wide and high; never enlarged."""
-    import cv2
-
-    height, width = pixels.shape[:2]
-    scale = longest / max(height, width)
-    if scale >= 1:
-        return pixels
-    size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    smaller: NDArray[np.uint8] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return smaller
-
-
-def ratio(large: NDArray[np.uint8], small: NDArray[np.uint8]) -> tuple[float, float]:
-    """How much wider and higher one picture is than another."""
-    return large.shape[1] / small.shape[1], large.shape[0] / small.shape[0]
-
-
 def _tensor(picture: NDArray[np.uint8], height: int, width: int, layout: str) -> FloatArray:
     """A picture as (1, height, width, 3) float32, or ``NCHW``, padded with black at the right and at the bottom."""
     if picture.shape[:2] != (height, width):
@@ -374,7 +319,7 @@ def _scale(matrix: NDArray[np.float64]) -> float:
     return math.hypot(matrix[0, 0], matrix[1, 0])
 
 
-def _cut(matrix: NDArray[np.float64], view: _View, views: Sequence[_View]) -> NDArray[np.uint8]:
+def _cut(matrix: NDArray[np.float64], view: View, views: Sequence[View]) -> NDArray[np.uint8]:
     """A canvas, from the smallest view that has pixels enough: it was shrunk without aliasing.
 
     Args:
@@ -384,7 +329,7 @@ def _cut(matrix: NDArray[np.float64], view: _View, views: Sequence[_View]) -> ND
     """
     scale = _scale(matrix)
     for other in reversed(views):
-        x, y = other.scale[0] / view.scale[0], other.scale[1] / view.scale[1]
+        x, y = view.ratio(other)
         if scale * x <= 1:
             break
     # other -> view: v = (o + 0.5) * ratio - 0.5

@@ -22,7 +22,7 @@ from ghostface_edge.benchmarks.embedding_peers import BareTFLiteSession, OpenCVS
 from ghostface_edge.benchmarks.peers import load_peers
 from ghostface_edge.benchmarks.tensorflow_int8 import MISSING, tensorflow_int8
 from ghostface_edge.converters.convert import convert
-from ghostface_edge.detection.yunet import shrunk
+from ghostface_edge.detection.view import View
 from ghostface_edge.embedding import Embedder
 from ghostface_edge.engine import FaceEngine
 from ghostface_edge.errors import (
@@ -76,7 +76,7 @@ def test_the_same_network_on_every_runtime(
     ]
     assert set(absent) == {"tflite-runtime", "TensorFlow's int8 conversion"}
     # What a contender is timed at is the embedding of the photo's face as the engine has it.
-    image = Image.from_rgb(shrunk(Image.open(photo).pixels, 640))
+    image = Image.from_rgb(View(Image.open(photo).pixels).shrunk(640).pixels)
     (face,) = real_engine.faces(image)
     for name, peer in contenders.items():
         (embedding,) = peer.call()  # type: ignore[misc]
@@ -142,7 +142,7 @@ def test_the_main_face(real_models: ModelStore, real_engine: FaceEngine, photo: 
     assert not absent
     ours, as_it_is, larger = contenders.values()
     assert [peer.figures["faces"] for peer in contenders.values()] == [1, 1, 1]
-    face = real_engine.face(Image.from_rgb(shrunk(Image.open(photo).pixels, 640)))
+    face = real_engine.face(Image.from_rgb(View(Image.open(photo).pixels).shrunk(640).pixels))
     assert np.array_equal(ours.call().embedding, face.embedding)  # type: ignore[attr-defined]
     for peer in (as_it_is, larger):  # the photo is 640 pixels wide, so both see the same
         assert float(peer.call() @ face.embedding) > 0.85  # type: ignore[operator]
