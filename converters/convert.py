@@ -17,9 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from ghostface_edge.atomic import replacing
 from ghostface_edge.card import LAYOUTS, ModelCard, write_card
 from ghostface_edge.embedding import input_tensor
@@ -32,7 +29,8 @@ from .choices import choose
 from .detector_gate import DetectorGate
 from .detector_parity import DetectorParity
 from .detectors import DETECTOR_LAYOUT, DETECTOR_PRECISIONS, judge_detector, prepare_detector
-from .faces import Crops, Faces, read_faces
+from .drawn_faces import draw_faces
+from .faces import Faces, read_faces
 from .gate import DEFAULT_GATES, Gate
 from .graph import FloatArray, Graph
 from .judging import judge, time_ratio
@@ -52,6 +50,7 @@ from .preparation import (
     prepare_means,
     prepare_mixed,
     prepare_naive,
+    prepare_near,
     prepare_small,
     prepare_weights,
 )
@@ -78,11 +77,12 @@ HELD_OUT = 500
 _ENOUGH_FACES = 100
 """Of a detector in integers. YuNet's worst landmark was within a pixel on 12 faces, and 8 pixels off on hundreds."""
 
-_SYNTHETIC = 4
+_DRAWN = 4
 _NAIVE = 200
 _MIXED = 64
 _WATCHED = 64
-"""Faces that the naive way takes its extremes from, that mixed precision is chosen by, and int8 kernels."""
+"""Faces that are drawn where none are given, that the naive way takes its extremes from, that mixed precision is chosen
+by, and int8 kernels."""
 
 
 @dataclass(frozen=True)
@@ -289,13 +289,13 @@ def convert(
     else:
         made = _embedder(model, path, writing, gate, faces, calibration)
     card, prepared, data, report = made.card, made.prepared, made.data, made.report
-    # On noise, integers say nothing about faces; only float is held to it.
+    # On drawings, integers say little about photos; only float is held to them.
     told = report is not None and (made.judged_by is not None or precision in ALIKE)
     parity = report.parity if report is not None and told else None
     if report is not None and not report.passed:
         page = _save_report(path.with_name(f"{path.name}.refused"), report)
-        on_noise = made.judged_by is None and model.card.kind != "detector"
-        hint = " That was measured on pictures made of noise: give faces to judge it by." if on_noise else ""
+        on_drawings = made.judged_by is None and model.card.kind != "detector"
+        hint = " That was measured on drawn faces: give photos to judge it by." if on_drawings else ""
         raise GateError(f"{path.name} was not written: {'; '.join(report.failures)}.{hint} The report: {page}")
     pages = None
     if report is not None and made.judged_by is not None:
@@ -439,7 +439,7 @@ def _attempt(
         usual = DEFAULT_GATES[writing.precision].cosine
         if prepared.loss > 1 - usual:
             notes.append(
-                "On pictures of noise the rounding of weights is predicted to cost more than the usual gate allows, a "
+                "On drawn faces the rounding of weights is predicted to cost more than the usual gate allows, a "
                 f"mean cosine of {usual:g}: judge it by faces before use, or take float16."
             )
         prepared = replace(prepared, notes=tuple(notes))
@@ -467,22 +467,23 @@ def _prepared(
         if calibration is not None or not asked.equalise:
             raise OptionError(f"calibration and equalise are for {', '.join(CALIBRATED)}, not for {precision}")
         prepared = prepare_float(model.graph, asked.to, precision, asked.prelu)
-        crops = _noise(card.crop_size) if calibrating is None else calibrating.crops[:_WATCHED]
+        crops = draw_faces(_DRAWN, card.crop_size) if calibrating is None else calibrating.crops[:_WATCHED]
         watched = input_tensor(crops, replace(card.input, layout="NHWC"))
         if card.compute == "float16":
             prepared = prepare_half(prepared, watched)
-        if precision != "float32":
-            half = card.compute == "float16"
-            prepared = prepare_weights(prepared, watched, int8=precision == "dynamic", half=half)
 
         def size(tried: Prepared) -> int:
             thresholds = _thresholds(model.card, precision, tried)
             return len(_written(tried, replace(card, thresholds=thresholds), asked))
 
-        if asked.weights_below is not None:
-            prepared = prepare_small(prepared, watched, asked.weights_below, size)
-        if precision == "dynamic":
-            prepared = prepare_means(prepared)
+        if precision != "float32":
+            int8, half = precision == "dynamic", card.compute == "float16"
+            prepared = prepare_weights(prepared, watched, int8=int8, half=half)
+            if asked.weights_below is not None:
+                prepared = prepare_small(prepared, watched, asked.weights_below, size)
+            elif int8:
+                prepared = prepare_near(prepared)
+            prepared = prepare_means(prepared, int8=int8)
         return prepared, judging
     if asked.prelu is not None:
         raise OptionError(f"prelu is for float models: {precision} has its own form")
@@ -563,7 +564,7 @@ def _judged(
     if faces is not None:
         crops, what = faces.crops, f"{len(faces)} faces that it was not calibrated on"
     else:
-        crops, what = _noise(card.crop_size), "pictures made of noise, not faces: no faces were given"
+        crops, what = draw_faces(_DRAWN, card.crop_size), "drawn faces: no photos were given"
         gate = gate if card.precision in ALIKE else None
     try:
         return judge(
@@ -599,12 +600,6 @@ def _compute(asked: _Writing) -> str:
 
 def _named(prepared: Prepared) -> tuple[str, ...]:
     return (f"In float: {', '.join(prepared.float_operators)}.",) if prepared.float_operators else ()
-
-
-def _noise(side: int) -> Crops:
-    """A few pictures of smooth noise, always the same: enough to see that a file computes what it should."""
-    coarse = np.random.default_rng(0).integers(0, 256, (_SYNTHETIC, 8, 8, 3), np.uint8)
-    return np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC) for picture in coarse])
 
 
 def _thresholds(card: ModelCard, precision: str, prepared: Prepared) -> tuple[Threshold, ...]:

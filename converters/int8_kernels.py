@@ -108,7 +108,7 @@ def _loss(conv: Conv, rounded: NDArray[np.floating[Any]], statistics: ChannelSta
 
 
 def correct_kernels(graph: Graph, statistics: ChannelStatistics, names: Collection[str] | None) -> Graph:
-    """The network whose convolutions, with int8 kernels, make the same means as with their own.
+    """The network whose convolutions, with rounded kernels, make the same means as with their own.
 
     Rounded weights times the mean of their input channel shift what a convolution makes; its bias takes that off (see
     ``bias_correction.py``). That counts where channels are far from 0 on the mean, as behind PReLUs of steep slopes.
@@ -116,17 +116,17 @@ def correct_kernels(graph: Graph, statistics: ChannelStatistics, names: Collecti
     Args:
         graph: The network, as it is written in float.
         statistics: Measured on this graph.
-        names: Of the convolutions whose kernels are int8; by default all that are smaller so.
+        names: Of the convolutions whose kernels are int8, by default all that are smaller so; the others are float16.
     """
 
     def corrected(node: Node) -> Node:
-        if not isinstance(node, Conv) or node.depthwise:
+        if not isinstance(node, Conv):
             return node
-        if int8_saves(node) <= 0 if names is None else node.name not in names:
-            return node
-        error = (node.kernel - rounded_kernel(node)).sum(axis=(0, 1))
+        whole = not node.depthwise and (int8_saves(node) > 0 if names is None else node.name in names)
+        error = (node.kernel - (rounded_kernel(node) if whole else node.kernel.astype(np.float16))).sum(axis=(0, 1))
+        mean = statistics.mean[node.inputs[0]].astype(np.float64)
         bias = 0.0 if node.bias is None else node.bias.astype(np.float64)
-        return replace(node, bias=(bias + statistics.mean[node.inputs[0]] @ error).astype(np.float32))
+        return replace(node, bias=(bias + (mean * error[:, 0] if node.depthwise else mean @ error)).astype(np.float32))
 
     return Graph(tuple(corrected(node) for node in graph.nodes), graph.outputs)
 

@@ -10,7 +10,7 @@ import pytest
 from ghostface_edge.converters.channel_statistics import channel_statistics
 from ghostface_edge.converters.graph import Conv, Flatten, Graph, Input, Node, PRelu
 from ghostface_edge.converters.int8_kernels import correct_kernels, rounded_kernel, rounding_loss
-from ghostface_edge.converters.interpreter import interpret
+from ghostface_edge.converters.interpreter import compute, interpret
 
 pytest.importorskip("onnxruntime")
 
@@ -50,16 +50,25 @@ def test_means_are_kept() -> None:
     assert np.square(after - wanted).mean() < np.square(before - wanted).mean()
 
 
-def test_only_the_chosen_are_corrected() -> None:
-    statistics = channel_statistics(GRAPH, PICTURES)
-    some = correct_kernels(GRAPH, statistics, frozenset({"whole"}))
-    assert some["half"] is GRAPH["half"]
-    assert some["whole"] is not GRAPH["whole"]
-    every = correct_kernels(GRAPH, statistics, None)
-    assert every["half"] is not GRAPH["half"]
-    # by default those that are smaller in int8: with 14 inputs or fewer none is
-    few = Graph((Input("x", (), 2, 2, 14), Conv("y", ("x",), np.ones((1, 1, 14, 3), np.float32), None)), ("y",))
-    assert correct_kernels(few, channel_statistics(few, np.ones((1, 2, 2, 14), np.float32)), None)["y"] is few["y"]
+def test_float16_kernels_are_corrected_for_float16() -> None:
+    """Of the same kernel, float16 shifts the mean some hundred times less, and the bias says so; depthwise likewise."""
+    depthwise = Conv("half", ("whole",), RANDOM.normal(size=(1, 1, 30, 1)).astype(np.float32), None, depthwise=True)
+    deep = Graph((*GRAPH.nodes[:3], depthwise, Flatten("y", ("half",))), ("y",))
+    for graph in (GRAPH, deep):
+        corrected = correct_kernels(graph, channel_statistics(graph, PICTURES), frozenset({"whole"}))
+        before, after = graph["half"], corrected["half"]
+        assert isinstance(before, Conv)
+        assert isinstance(after, Conv)
+        x = interpret(graph, PICTURES)["whole"]
+        half = replace(before, kernel=before.kernel.astype(np.float16).astype(np.float32))
+        wanted, shifted = (compute(node, [x]).mean(axis=(0, 1, 2)) for node in (before, half))
+        kept = compute(replace(half, bias=after.bias), [x]).mean(axis=(0, 1, 2))
+        assert np.abs(kept - wanted).max() < 0.01 * np.abs(shifted - wanted).max()
+    # by default those are int8 that are smaller so: with 14 inputs or fewer none is, and float16 holds ones
+    few = Graph((Input("x", (), 2, 2, 14), Conv("y", ("x",), np.full((1, 1, 14, 3), 0.7, np.float32), None)), ("y",))
+    found = correct_kernels(few, channel_statistics(few, np.ones((1, 2, 2, 14), np.float32)), None)["y"]
+    assert isinstance(found, Conv)
+    np.testing.assert_allclose(found.bias, 14 * (0.7 - float(np.float16(0.7))), rtol=1e-3)
 
 
 @pytest.mark.parametrize(("weight", "fits"), [(65504.0, True), (65519.9, True), (65520.0, False)])
