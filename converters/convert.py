@@ -50,7 +50,7 @@ from .preparation import (
     prepare_means,
     prepare_mixed,
     prepare_naive,
-    prepare_near,
+    prepare_sensitive,
     prepare_small,
     prepare_weights,
 )
@@ -467,6 +467,8 @@ def _prepared(
         if calibration is not None or not asked.equalise:
             raise OptionError(f"calibration and equalise are for {', '.join(CALIBRATED)}, not for {precision}")
         prepared = prepare_float(model.graph, asked.to, precision, asked.prelu)
+        if precision == "float32":
+            return prepared, judging
         crops = draw_faces(_DRAWN, card.crop_size) if calibrating is None else calibrating.crops[:_WATCHED]
         watched = input_tensor(crops, replace(card.input, layout="NHWC"))
         if card.compute == "float16":
@@ -476,15 +478,13 @@ def _prepared(
             thresholds = _thresholds(model.card, precision, tried)
             return len(_written(tried, replace(card, thresholds=thresholds), asked))
 
-        if precision != "float32":
-            int8, half = precision == "dynamic", card.compute == "float16"
-            prepared = prepare_weights(prepared, watched, int8=int8, half=half)
-            if asked.weights_below is not None:
-                prepared = prepare_small(prepared, watched, asked.weights_below, size)
-            elif int8:
-                prepared = prepare_near(prepared)
-            prepared = prepare_means(prepared, int8=int8)
-        return prepared, judging
+        int8, half = precision == "dynamic", card.compute == "float16"
+        prepared = prepare_weights(prepared, watched, int8=int8, half=half)
+        if asked.weights_below is not None:
+            prepared = prepare_small(prepared, watched, asked.weights_below, size)
+        elif int8:
+            prepared = prepare_sensitive(prepared)
+        return prepare_means(prepared, int8=int8), judging
     if asked.prelu is not None:
         raise OptionError(f"prelu is for float models: {precision} has its own form")
     spec = model.card.input

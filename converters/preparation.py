@@ -123,7 +123,7 @@ def prepare_weights(prepared: Prepared, pictures: FloatArray, *, int8: bool, hal
     loss = rounding_loss(prepared.graph, before, int8=int8, half=half)
     least = rounding_loss(graph, after, int8=int8, half=half)
     if not least < loss * _WORTH_RESCALING:
-        return replace(prepared, loss=loss, statistics=before if loss > _NEGLIGIBLE else None)
+        return replace(prepared, loss=loss, statistics=before if _NEGLIGIBLE < loss < np.inf else None)
     if half:
         reach = {name: np.maximum(-after.low[name], high).astype(np.float64) for name, high in after.high.items()}
         graph, large = fit_half(graph, reach)
@@ -163,7 +163,7 @@ def prepare_half(prepared: Prepared, pictures: FloatArray) -> Prepared:
     return replace(prepared, graph=graph, notes=(*prepared.notes, note))
 
 
-def prepare_near(prepared: Prepared) -> Prepared:
+def prepare_sensitive(prepared: Prepared) -> Prepared:
     """An embedder with as many int8 weights as cost next to nothing, with a note where these are not all.
 
     A few small kernels, the first of the network among them, hold most of the loss. The official W0.5-S2 checkpoint
@@ -173,7 +173,7 @@ def prepare_near(prepared: Prepared) -> Prepared:
     Args:
         prepared: With all int8 weights that are smaller so.
     """
-    if prepared.statistics is None or not _NEGLIGIBLE < prepared.loss < np.inf:  # inf: float16 cannot hold a weight
+    if prepared.statistics is None or prepared.loss <= _NEGLIGIBLE:
         return prepared
     ranked = rank_kernels(prepared.graph, prepared.statistics)
     count = int(np.searchsorted(np.cumsum([item.loss for item in ranked]), _NEGLIGIBLE, side="right"))
@@ -181,7 +181,7 @@ def prepare_near(prepared: Prepared) -> Prepared:
         return prepared
     kept = len(ranked) - count
     note = f"The network is sensitive to the rounding of weights: {kept} of {len(ranked)} kernels stay float16."
-    return _first(replace(prepared, notes=(*prepared.notes, note)), ranked, count)
+    return _with_int8(replace(prepared, notes=(*prepared.notes, note)), ranked, count)
 
 
 def prepare_small(prepared: Prepared, pictures: FloatArray, limit: int, size: Callable[[Prepared], int]) -> Prepared:
@@ -197,10 +197,12 @@ def prepare_small(prepared: Prepared, pictures: FloatArray, limit: int, size: Ca
         OptionError: The smallest file is larger.
     """
     ranked = rank_kernels(prepared.graph, channel_statistics(prepared.graph, pictures, anywhere=True))
-    return _first(prepared, ranked, fewest_kernels(ranked, limit, lambda count: size(_first(prepared, ranked, count))))
+    return _with_int8(
+        prepared, ranked, fewest_kernels(ranked, limit, lambda count: size(_with_int8(prepared, ranked, count)))
+    )
 
 
-def _first(prepared: Prepared, ranked: tuple[Int8Kernel, ...], count: int) -> Prepared:
+def _with_int8(prepared: Prepared, ranked: tuple[Int8Kernel, ...], count: int) -> Prepared:
     """With the first of the kernels in int8, and the others in float16."""
     kernels = tuple(replace(item, chosen=position < count) for position, item in enumerate(ranked))
     return replace(prepared, kernels=kernels, loss=sum(item.loss for item in kernels if item.chosen))
