@@ -1,4 +1,4 @@
-"""Resampling and orientation: what the Java classes ``Pictures`` and ``FaceImage`` are compared with.
+"""Resampling and orientation: what the Java classes ``Pictures``, ``View`` and ``FaceImage`` are compared with.
 
 What OpenCV's ``warpAffine`` gives depends on its version (4 rounds coordinates to 1/32 of a pixel, 5 does not), so the
 vectors come from a formula in NumPy, the arithmetic of 5.0, which is held against the installed OpenCV at each call.
@@ -119,15 +119,18 @@ def vectors() -> dict[str, Any]:
 
 def _shrunk() -> Iterator[dict[str, Any]]:
     for height, width, sides in (
-        (37, 48, (24, 12, 47, 31)),  # 37 / 2 ends in .5; factors 2 and 2.06, and fractions
-        (36, 24, (18, 12, 9)),  # 2, which is rounded in a way of its own, 3, 4
-        (64, 3, (32, 5)),  # the short side would vanish
-        (1, 9, (4,)),
+        (33, 44, (22, 12, 43, 29)),  # 2, a row left out; 3.7, halved first; 1.02 and 1.5 by interpolation alone
+        (39, 25, (20, 10)),  # 1.95 and 3.9: nearly two by interpolation, without and after halving
+        (64, 3, (32, 5)),  # halved until one column is left, which is halved no more
+        (1, 9, (4, 8)),  # a line is never halved: a factor of 2.25
     ):
         pixels = painted(height, width, height, grain=7)
         yield {
             "picture": picture(pixels),
-            "results": [{"longest": side, "picture": picture(View(pixels).shrunk(side).pixels)} for side in sides],
+            "results": [
+                {"longest": side, "scale": list(view.scale), "picture": picture(view.pixels)}
+                for side, view in ((side, View(pixels).shrunk(side)) for side in sides)
+            ],
         }
 
 

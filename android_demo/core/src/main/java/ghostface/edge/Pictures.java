@@ -1,151 +1,127 @@
 package ghostface.edge;
 
-import java.util.Arrays;
+import ghostface.edge.detection.View;
 
 /**
  * Resampling as OpenCV computes it, so that networks see on a phone what they see in Python.
  *
- * <p>{@link #shrunk} gives OpenCV's very bytes (4.10 to 5.0 agree). {@link #warp} gives those of OpenCV 5.0, which
- * interpolates in float; OpenCV 4 rounds coordinates to 1/32 of a pixel, and on photographs 99.9 % of its values lie
- * within 1 grey level of these.
+ * <p>{@link #halved} and {@link #interpolated} give OpenCV's very bytes (4.10 to 5.0 agree). {@link #warp} gives those
+ * of OpenCV 5.0, which interpolates in float; OpenCV 4 rounds coordinates to 1/32 of a pixel, and on photographs 99.9 %
+ * of its values lie within 1 grey level of these.
  */
 public final class Pictures {
+    private static final int WEIGHT_BITS = 8; // of those of OpenCV's fixed-point numbers
+    private static final int ONE = 1 << WEIGHT_BITS; // the sum of two weights
+
     private Pictures() {}
 
     /**
-     * The picture at most {@code longest} pixels wide and high, by the mean over areas (OpenCV's {@code INTER_AREA});
-     * the picture itself where it is no larger.
+     * The picture at most {@code longest} pixels wide and high, as {@link View#shrunk} has it; the picture itself where
+     * it is no larger.
      */
     public static FaceImage shrunk(FaceImage image, int longest) {
-        double scale = (double) longest / Math.max(image.width, image.height);
-        if (scale >= 1) {
-            return image;
-        }
-        int width = Math.max((int) Math.rint(image.width * scale), 1);
-        int height = Math.max((int) Math.rint(image.height * scale), 1);
-        byte[] rgb = image.width % width == 0 && image.height % height == 0
-                ? meanOfBlocks(image, width, height)
-                : meanOfAreas(image, width, height);
-        return FaceImage.ofRgb(rgb, width, height, image.source);
+        return new View(image).shrunk(longest).pixels;
     }
 
     /**
-     * The picture half as wide and high; each pixel is the mean of 2 x 2. The last pixel of an odd side is left out.
+     * The picture half as wide and high; each pixel is the mean of 2 x 2, .5 rounded up (OpenCV's {@code INTER_AREA}).
+     * The last pixel of an odd side is left out.
      *
      * @param image at least 2 pixels wide and high
      */
     public static FaceImage halved(FaceImage image) {
         int width = image.width / 2;
         int height = image.height / 2;
-        return FaceImage.ofRgb(meanOfBlocks(image, width, height), width, height, image.source);
-    }
-
-    /** Where each new pixel covers a whole number of pixels. */
-    private static byte[] meanOfBlocks(FaceImage image, int width, int height) {
         byte[] pixels = image.pixels();
-        int across = image.width / width;
-        int down = image.height / height;
-        float share = 1f / (across * down);
-        boolean byTwo = across == 2 && down == 2; // OpenCV rounds .5 up here, and to even elsewhere
+        int line = 3 * image.width;
         byte[] result = new byte[3 * width * height];
-        int[] sums = new int[3 * width];
+        int to = 0;
         for (int row = 0; row < height; row++) {
-            Arrays.fill(sums, 0);
-            int from = 3 * row * down * image.width;
-            for (int y = 0; y < down; y++) {
-                for (int to = 0; to < sums.length; to += 3) {
-                    int red = 0;
-                    int green = 0;
-                    int blue = 0;
-                    for (int x = 0; x < across; x++) {
-                        red += pixels[from] & 255;
-                        green += pixels[from + 1] & 255;
-                        blue += pixels[from + 2] & 255;
-                        from += 3;
-                    }
-                    sums[to] += red;
-                    sums[to + 1] += green;
-                    sums[to + 2] += blue;
-                }
-                from += 3 * (image.width - across * width);
-            }
-            int place = row * sums.length;
-            for (int sum : sums) {
-                result[place++] = (byte) (byTwo ? sum + 2 >> 2 : (int) Math.rint(sum * share));
-            }
-        }
-        return result;
-    }
-
-    /** Where pixels are shared between new ones. The order of the additions is OpenCV's. */
-    private static byte[] meanOfAreas(FaceImage image, int width, int height) {
-        byte[] pixels = image.pixels();
-        Shares columns = new Shares(image.width, width);
-        Shares rows = new Shares(image.height, height);
-        byte[] result = new byte[3 * width * height];
-        float[] sums = new float[3 * width];
-        for (int row = 0; row < height; row++) {
-            Arrays.fill(sums, 0);
-            for (int j = rows.start[row]; j < rows.start[row + 1]; j++) {
-                float weight = rows.share[j];
-                int line = 3 * image.width * rows.from[j];
-                int to = 0;
-                for (int column = 0; column < width; column++) {
-                    float red = 0;
-                    float green = 0;
-                    float blue = 0;
-                    for (int i = columns.start[column]; i < columns.start[column + 1]; i++) {
-                        int from = line + 3 * columns.from[i];
-                        float share = columns.share[i];
-                        red += (pixels[from] & 255) * share;
-                        green += (pixels[from + 1] & 255) * share;
-                        blue += (pixels[from + 2] & 255) * share;
-                    }
-                    sums[to++] += weight * red;
-                    sums[to++] += weight * green;
-                    sums[to++] += weight * blue;
+            int corner = 2 * row * line;
+            for (int column = 0; column < width; column++, corner += 6) {
+                for (int from = corner; from < corner + 3; from++) {
+                    int sum = (pixels[from] & 255)
+                            + (pixels[from + 3] & 255)
+                            + (pixels[from + line] & 255)
+                            + (pixels[from + line + 3] & 255);
+                    result[to++] = (byte) (sum + 2 >> 2);
                 }
             }
-            int place = row * sums.length;
-            for (float sum : sums) {
-                result[place++] = (byte) Math.min((int) Math.rint(sum), 255);
-            }
         }
-        return result;
+        return FaceImage.ofRgb(result, width, height, image.source);
     }
 
-    /** What each new pixel takes of which old ones, along one side of a picture. */
-    private static final class Shares {
-        /** The entries of a new pixel begin here; those of the next one end them. */
-        final int[] start;
-        final int[] from;
-        final float[] share;
+    /**
+     * The picture at another size, bilinearly (OpenCV's {@code INTER_LINEAR_EXACT}).
+     *
+     * @param width  as that of the image, or less; below a half of it pixels are passed over
+     * @param height the same
+     */
+    public static FaceImage interpolated(FaceImage image, int width, int height) {
+        Between columns = new Between(image.width, width);
+        Between rows = new Between(image.height, height);
+        byte[] result = new byte[3 * width * height];
+        int[] upper = new int[3 * width];
+        int[] lower = new int[3 * width];
+        int last = -1; // the row of the image that is in lower
+        int to = 0;
+        for (int row = 0; row < height; row++) {
+            if (rows.first[row] == last) {
+                int[] spare = upper;
+                upper = lower;
+                lower = spare;
+            } else {
+                columns.interpolate(image, rows.first[row], upper);
+            }
+            last = rows.second(row);
+            columns.interpolate(image, last, lower);
+            int weight = rows.weight[row];
+            for (int place = 0; place < upper.length; place++) {
+                int value = upper[place] * (ONE - weight) + lower[place] * weight;
+                result[to++] = (byte) (value + ONE * ONE / 2 >> 2 * WEIGHT_BITS);
+            }
+        }
+        return FaceImage.ofRgb(result, width, height, image.source);
+    }
 
-        Shares(int large, int small) {
+    /** Between which two pixels the new ones lie, along one side of a picture that becomes no larger. */
+    private static final class Between {
+        /** The first of the two. */
+        final int[] first;
+        /** Of the second, 0 to {@link #ONE}. */
+        final int[] weight;
+
+        private final int end;
+
+        Between(int large, int small) {
             double scale = 1 / ((double) small / large); // not large / small: the roundings are OpenCV's
-            start = new int[small + 1];
-            from = new int[large + 2 * small];
-            share = new float[from.length];
-            int count = 0;
+            first = new int[small];
+            weight = new int[small];
+            end = large - 1;
             for (int i = 0; i < small; i++) {
-                double left = i * scale;
-                double right = left + scale;
-                double extent = Math.min(scale, large - left);
-                int last = Math.min((int) Math.floor(right), large - 1);
-                int first = Math.min((int) Math.ceil(left), last);
-                if (first - left > 1e-3) {
-                    from[count] = first - 1;
-                    share[count++] = (float) ((first - left) / extent);
+                double place = scale * (i + 0.5) - 0.5;
+                first[i] = Math.min((int) place, end);
+                weight[i] = first[i] == end ? 0 : (int) Math.rint((place - first[i]) * ONE);
+            }
+        }
+
+        /** The second of the two; beyond the last pixel there is none, and no weight. */
+        int second(int i) {
+            return Math.min(first[i] + 1, end);
+        }
+
+        /** A row of a picture, {@link #ONE} times as bright, put into a list of numbers. */
+        void interpolate(FaceImage image, int row, int[] result) {
+            byte[] pixels = image.pixels();
+            int line = 3 * image.width * row;
+            int to = 0;
+            for (int i = 0; i < first.length; i++) {
+                int a = line + 3 * first[i];
+                int b = line + 3 * second(i);
+                int share = weight[i];
+                for (int channel = 0; channel < 3; channel++) {
+                    result[to++] = (pixels[a + channel] & 255) * (ONE - share) + (pixels[b + channel] & 255) * share;
                 }
-                for (int whole = first; whole < last; whole++) {
-                    from[count] = whole;
-                    share[count++] = (float) (1 / extent);
-                }
-                if (right - last > 1e-3) {
-                    from[count] = last;
-                    share[count++] = (float) (Math.min(Math.min(right - last, 1), extent) / extent);
-                }
-                start[i + 1] = count;
             }
         }
     }

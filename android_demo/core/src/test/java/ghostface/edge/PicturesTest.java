@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import ghostface.edge.detection.View;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -15,24 +16,33 @@ class PicturesTest {
     private static final JsonObject GOLDEN = Golden.read("pictures");
 
     @Test
-    void shrunkPicturesAreOpenCvs() {
-        for (JsonElement item : GOLDEN.getAsJsonArray("shrunk")) {
-            FaceImage image = Golden.picture(item.getAsJsonObject().get("picture"));
-            for (JsonElement result : item.getAsJsonObject().getAsJsonArray("results")) {
-                int longest = result.getAsJsonObject().get("longest").getAsInt();
-                assertSamePixels(
-                        Golden.picture(result.getAsJsonObject().get("picture")), Pictures.shrunk(image, longest));
+    void aHalfIsTheMeanOfFour() {
+        FaceImage image = noise(8, 5, 1);
+        byte[] pixels = image.pixels();
+        FaceImage half = Pictures.halved(image);
+        assertEquals(4, half.width);
+        assertEquals(2, half.height); // the fifth row is left out
+        for (int place = 0; place < 24; place++) {
+            int corner = place / 12 * 48 + place % 12 / 3 * 6 + place % 3;
+            int sum = 0;
+            for (int from : new int[] {corner, corner + 3, corner + 24, corner + 27}) {
+                sum += pixels[from] & 255;
             }
+            assertEquals((int) Math.floor(sum / 4.0 + 0.5), half.pixels()[place] & 255);
         }
     }
 
     @Test
-    void whatIsSmallEnoughStaysWhatItIs() {
-        FaceImage image = noise(7, 5, 1);
-        assertSame(image, Pictures.shrunk(image, 7));
-        assertSame(image, Pictures.shrunk(image, 640));
-        assertEquals(6, Pictures.shrunk(image, 6).width);
-        assertEquals(4, Pictures.shrunk(image, 6).height); // 4.29
+    void interpolatingToTheSameSizeCopies() {
+        FaceImage image = noise(7, 5, 4);
+        assertArrayEquals(image.pixels(), Pictures.interpolated(image, 7, 5).pixels());
+    }
+
+    @Test
+    void shrunkIsWhatAViewShows() {
+        FaceImage image = noise(21, 34, 5);
+        assertSame(image, Pictures.shrunk(image, 34));
+        assertArrayEquals(new View(image).shrunk(10).pixels.pixels(), Pictures.shrunk(image, 10).pixels());
     }
 
     @Test

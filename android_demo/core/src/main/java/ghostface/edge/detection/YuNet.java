@@ -120,10 +120,10 @@ public final class YuNet implements Detector {
 
     @Override
     public List<Detection> detect(FaceImage image) {
-        View photo = new View(image, 1, 1);
+        View photo = new View(image);
         Seen seen = whole(photo);
         boolean again = mode == Mode.ACCURATE && seen.best.length > 0;
-        List<View> views = again ? photo.halved() : Collections.singletonList(photo);
+        List<View> views = again ? photo.halved(COARSE) : Collections.singletonList(photo);
         List<Detection> found = new ArrayList<>();
         for (int index : seen.best) {
             found.add(closer(seen, index, views));
@@ -137,8 +137,8 @@ public final class YuNet implements Detector {
      */
     @Override
     public List<Detection> detectMain(FaceImage image) {
-        View photo = new View(image, 1, 1);
-        List<View> views = mode == Mode.PLAIN ? Collections.singletonList(photo) : photo.halved();
+        View photo = new View(image);
+        List<View> views = mode == Mode.PLAIN ? Collections.singletonList(photo) : photo.halved(COARSE);
         for (int i = views.size() - 1; i > 0 && views.get(i).longest() < maxSize; i--) {
             Seen seen = seen(views.get(i));
             if (seen.best.length == 0) {
@@ -172,9 +172,8 @@ public final class YuNet implements Detector {
     private Seen seen(View view) {
         Anchors anchors = look(view.pixels);
         if (mode != Mode.PLAIN && view.longest() > 2 * GLANCE) {
-            FaceImage glance = Pictures.shrunk(view.pixels, GLANCE);
-            anchors = anchors.and(look(glance).rescaled(ratio(view.pixels.width, glance.width),
-                    ratio(view.pixels.height, glance.height)));
+            View glance = view.shrunk(GLANCE);
+            anchors = anchors.and(look(glance.pixels).rescaled(view.ratioX(glance), view.ratioY(glance)));
         }
         return new Seen(view, anchors, anchors.best(score, OVERLAP));
     }
@@ -190,42 +189,6 @@ public final class YuNet implements Detector {
             lookAgain(seen.view, landmarks, views);
         }
         return seen.detection(index, landmarks);
-    }
-
-    /** The photo as the network sees it, and how much wider and higher the photo is. */
-    private static final class View {
-        final FaceImage pixels;
-        final double scaleX;
-        final double scaleY;
-
-        View(FaceImage pixels, double scaleX, double scaleY) {
-            this.pixels = pixels;
-            this.scaleX = scaleX;
-            this.scaleY = scaleY;
-        }
-
-        int longest() {
-            return Math.max(pixels.width, pixels.height);
-        }
-
-        View shrunk(int longest) {
-            FaceImage smaller = Pictures.shrunk(pixels, longest);
-            return smaller == pixels
-                    ? this
-                    : new View(smaller, ratio(pixels.width, smaller.width), ratio(pixels.height, smaller.height));
-        }
-
-        /** The photo, and it halved again and again until no side is longer than {@link #COARSE}: the largest first. */
-        List<View> halved() {
-            List<View> views = new ArrayList<>();
-            views.add(this);
-            View view = this;
-            while (view.longest() > COARSE && Math.min(view.pixels.width, view.pixels.height) > 1) {
-                view = new View(Pictures.halved(view.pixels), 2 * view.scaleX, 2 * view.scaleY);
-                views.add(view);
-            }
-            return views;
-        }
     }
 
     /** What a view showed: all anchors in its pixels, and the best one of each face. */
@@ -270,10 +233,6 @@ public final class YuNet implements Detector {
         Detection detection(int index, float[] landmarks) {
             return anchors.with(index, landmarks).rescaled(view.scaleX, view.scaleY).detections().get(0);
         }
-    }
-
-    private static double ratio(int large, int small) {
-        return (double) large / small;
     }
 
     /** The anchors of one picture. */
@@ -407,7 +366,7 @@ public final class YuNet implements Detector {
         int index = views.size();
         do {
             from = views.get(--index);
-            cut = through(matrix, from.scaleX / view.scaleX, from.scaleY / view.scaleY);
+            cut = through(matrix, view.ratioX(from), view.ratioY(from));
         } while (scale(cut) > 1 && index > 0);
         return Pictures.warp(from.pixels, cut, LOOK);
     }
