@@ -57,7 +57,7 @@ public final class YuNet implements Detector {
     private static final int COARSE = 192;
 
     /** Square root of the main face's prominence from which on a small view may decide, in its pixels. */
-    private static final double CLEAR = 28;
+    private static final double CLEAR = 24;
 
     private static final double CLEAR_FAST = 32; // without closer looks, landmarks need a few pixels more
 
