@@ -11,7 +11,7 @@ import numpy as np
 from .alignment import align
 from .card import ModelCard
 from .catalog import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
-from .choice import AUTO, Choice
+from .choice import AUTO, RUNTIME_NAMES, Choice
 from .detection import SCRFD, Detector, OpenCVYuNet, YuNet
 from .detection.detector import found_by
 from .detection.main_face import main_face as main_face  # others import it from here
@@ -21,7 +21,7 @@ from .errors import OptionError, RuntimeMissingError
 from .image import DEFAULT_MAX_PIXELS, Image, ImageSource
 from .matching import decide, similarity
 from .models import ModelStore
-from .runtime import MODEL_ENDINGS, open_session
+from .runtime import MODEL_ENDINGS, installed_runtimes, open_session
 from .types import Detection, Face, ModelIdentity, Threshold, Verification
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class FaceEngine:
         detector: One of :data:`DETECTORS`, or an object of your own with a ``name`` and a ``detect`` method.
         runtime: ``litert`` or ``onnx``, for the embedder and for YuNet; by default the one that the model's file needs,
             and for a known name or a checkpoint the best that is installed (LiteRT, ONNX Runtime, tflite-runtime).
-            YuNet runs on the embedder's, but on ONNX Runtime where the CPU has AVX-512 (:mod:`ghostface_edge.choice`).
+            By default YuNet runs on the embedder's, but on ONNX Runtime where that is installed and the CPU has AVX-512
+            (:mod:`ghostface_edge.choice`).
         precision: Numerical form of the embedder, such as ``float16`` or ``int8``, for a known name or a checkpoint; by
             default float32 or float16, whichever this machine computes faster: they share their thresholds. A model
             file has the one that it has. The detector's form is always chosen so.
@@ -312,7 +313,16 @@ def _load_detector(
         return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size), None
     try:
         choice = store.choose(DEFAULT_DETECTOR, runtime=runtime, beside=beside)
-        session = open_session(choice.path, runtime=runtime, threads=threads)
+        try:
+            session = open_session(choice.path, runtime=runtime, threads=threads)
+        except RuntimeMissingError as error:
+            # The package is there, and does not load; another one may.
+            others = [other for other in (beside, *installed_runtimes()) if other not in (None, choice.runtime)]
+            if runtime is not None or not others:
+                raise
+            _log.warning("detector %s runs on %s: %s", name, RUNTIME_NAMES[others[0]], error)
+            choice = store.choose(DEFAULT_DETECTOR, runtime=others[0])
+            session = open_session(choice.path, threads=threads)
     except RuntimeMissingError as error:
         _log.warning("detector %s falls back to OpenCV's, which is slower and less accurate: %s", name, error)
         return OpenCVYuNet(store.source(DEFAULT_DETECTOR), max_size=max_size), None

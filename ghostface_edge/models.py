@@ -241,12 +241,14 @@ class ModelStore:
         entry = self._convertible(model)
         if precision != AUTO or entry is None:
             return Choice(self.resolve(model, format=format, precision=precision))
-        refusals: list[MissingModelError | RuntimeMissingError | ConversionError] = []
+        refusals: list[StoreError | RuntimeMissingError | ConversionError] = []
 
         def find(runtime: str, precision: str) -> Path | None:
             try:
                 return self.resolve(model, format=RUNTIMES[runtime], precision=precision)
-            except (MissingModelError, RuntimeMissingError, ConversionError) as error:
+            except ChecksumError:
+                raise  # not the published bytes, which another file must not hide
+            except (StoreError, RuntimeMissingError, ConversionError) as error:
                 refusals.append(error)
                 return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import sys
@@ -15,8 +16,9 @@ import pytest
 from ghostface_edge import cpu
 from ghostface_edge.benchmarks.arm.core import CORES
 from ghostface_edge.choice import Choice, candidates, choose
+from ghostface_edge.detection import YuNet
 from ghostface_edge.engine import FaceEngine, load_detector
-from ghostface_edge.errors import CheckpointError, MissingModelError, OptionError
+from ghostface_edge.errors import CheckpointError, ChecksumError, MissingModelError, OptionError
 from ghostface_edge.models import ModelStore
 from ghostface_edge.runtime import RUNTIMES
 from ghostface_edge.runtime.opening import read_model_card
@@ -238,6 +240,34 @@ def test_with_avx512_each_network_has_its_runtime(
     assert FaceEngine(store=real_models, threads=1).choices["detector"].runtime == "litert"
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_runtime_that_does_not_load(
+    real_models: ModelStore,
+    be: Be,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    alone: bool,
+) -> None:
+    """It is installed, so its file is chosen and made; YuNet runs on the other one all the same."""
+    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("onnxruntime")
+    be("epyc")
+    (tmp_path / "broken" / "onnxruntime").mkdir(parents=True)
+    (tmp_path / "broken" / "onnxruntime" / "__init__.py").write_text("raise ImportError('built for another NumPy')")
+    monkeypatch.syspath_prepend(str(tmp_path / "broken"))
+    monkeypatch.delitem(sys.modules, "onnxruntime")
+    if not alone:
+        engine = FaceEngine(store=real_models, threads=1)
+        detector = engine.detector
+        assert engine.choices["detector"].runtime == "litert"
+    else:
+        detector = load_detector("yunet", real_models, threads=1)
+    assert isinstance(detector, YuNet)
+    assert detector.runtime.startswith("ai_edge_litert")
+    assert "detector yunet runs on LiteRT: " in caplog.text
+
+
 def test_without_float16_arithmetic_nothing_has_changed(real_models: ModelStore, be: Be, shared: Path) -> None:
     """The default is, bit by bit, float32 in both networks."""
     be("haswell")
@@ -274,6 +304,10 @@ def test_a_checkpoint_by_its_path(real_models: ModelStore, be: Be, shared: Path)
     be("a76")
     source = shared / "models" / "GN_W0.5_S2_ArcFace_epoch16.h5"
     assert real_models.choose(source) == real_models.choose(EMBEDDER)
+
+
+def read_only(*arguments: object, **values: object) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")
 
 
 class TestLack:
@@ -316,6 +350,26 @@ class TestLack:
             path.unlink()
         with pytest.raises(MissingModelError, match="models pull"):
             bare.choose(EMBEDDER)
+
+    def test_the_store_takes_no_file(self, bare: ModelStore, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in an image that was made for another machine and cannot be written to: what it holds serves."""
+        with monkeypatch.context() as context:
+            context.setattr(Path, "mkdir", read_only)
+            found = ModelStore(bare.home, [shared / "models"]).choose(EMBEDDER)
+        assert (found.precision, found.advice) == ("float32", "")
+        assert "and none can be made: cannot write " in found.reason
+        assert "Read-only file system. GHOSTFACE_EDGE_HOME moves the store" in found.reason
+
+    def test_a_source_of_other_bytes_is_not_passed_over(
+        self, bare: ModelStore, shared: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def differs(name: str) -> Path:
+            raise ChecksumError(name)
+
+        store = ModelStore(bare.home, [shared / "models"])
+        monkeypatch.setattr(store, "source", differs)
+        with pytest.raises(ChecksumError):
+            store.choose(EMBEDDER)
 
     def test_a_package_for_converting_is_missing(
         self, bare: ModelStore, shared: Path, monkeypatch: pytest.MonkeyPatch
