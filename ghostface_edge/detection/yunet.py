@@ -39,7 +39,7 @@ MODES = {"accurate": "yunet", "fast": "yunet-fast", "plain": "yunet-plain"}
 """Mode to the name that templates and thresholds carry."""
 
 MAX_SIZE = 640
-"""Longest side, in pixels, of what the network sees of a photo; of faces 1/32 of it wide, 95 % are found.
+"""Longest side, in pixels, of what the network sees of a photo; of faces 1/32 of it wide, 98 % are found.
 
 Where no face is found in a larger photo, the two blending modes look once more at twice this size.
 """
@@ -48,7 +48,7 @@ _GLANCE = 160
 """Longest side of a second, small view of the whole photo, for faces that fill most of it."""
 
 _SURE = 20
-"""Width of a face, in pixels of the input, from which on 97 % are found (``docs/detection.md``)."""
+"""Width of a face, in pixels of the input, from which on 98 % are found (``docs/detection.md``)."""
 
 _COARSE = 192
 """Longest side, in pixels, of the smallest view on which the main face is looked for.
@@ -170,8 +170,8 @@ class YuNet:
         """Find the main face, coarse to fine; see :meth:`ghostface_edge.detection.ScalingDetector.detect_main`.
 
         A face with more prominence than the main one is at least as large as the square root of that prominence. So
-        where this is a size that is always seen, and nothing that was seen, however faintly, comes near it, a larger
-        view can show no other main face.
+        where this is a size at which a face is hardly ever missed, and nothing that was seen, however faintly, comes
+        near it, a larger view would show no other main face.
         """
         photo, inputs = View(image.pixels), tuple[int, ...]()
         views = [photo] if self._mode == "plain" else photo.halved(_COARSE)
