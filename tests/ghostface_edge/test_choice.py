@@ -219,6 +219,7 @@ def test_with_avx512_each_network_has_its_runtime(
 ) -> None:
     """The same faces, to a hundredth of a pixel; and with either runtime alone, that one."""
     pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("onnxruntime")
     be("epyc")
     both = FaceEngine(store=real_models, threads=1)
     assert (both.embedder.session.runtime, both.choices["detector"].runtime) == ("litert", "onnx")
