@@ -83,7 +83,7 @@ class Prepared:
 
     @property
     def int8_kernels(self) -> frozenset[str] | None:
-        """Names of the chosen kernels; None where no size was asked for."""
+        """Names of the chosen kernels; None where all are int8 that are smaller so."""
         return frozenset(item.name for item in self.kernels if item.chosen) if self.kernels else None
 
 
