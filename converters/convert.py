@@ -77,7 +77,7 @@ HELD_OUT = 500
 _ENOUGH_FACES = 100
 """Of a detector in integers. YuNet's worst landmark was within a pixel on 12 faces, and 8 pixels off on hundreds."""
 
-_DRAWN, _SEEN = 4, 2
+_DRAWN, _SEEN = 4, 1
 _NAIVE = 200
 _MIXED = 64
 _WATCHED = 64
@@ -564,7 +564,7 @@ def _judged(
     if faces is not None:
         crops, what = faces.crops, f"{len(faces)} faces that it was not calibrated on"
     else:
-        crops, what = draw_faces(_SEEN, card.crop_size), "drawn faces: no photos were given"
+        crops, what = draw_faces(_SEEN, card.crop_size), "a drawn face: no photos were given"
         gate = gate if card.precision in ALIKE else None
     try:
         return judge(
